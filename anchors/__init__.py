@@ -1,0 +1,1 @@
+"""Measuring: how strongly does a text express each value, and how sure are we?"""

@@ -1,0 +1,217 @@
+"""How good is the gauge? Figures on a split, with topic-bootstrap intervals, beside baselines that it must beat.
+
+Knows predictions and rows; nothing of how the gauge was trained. Baselines: `cosine` to the value's definition;
+`nearest`, the mean intensity of the 8 nearest anchors; `value-blind`, the same encoder, data and head with the value
+taken from the input (it learns tone: whatever does not beat it measures tone); `swapped`, our own score asked for a
+value of another theory instead.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from anchors.calibration import fit_map
+from anchors.encoder import Encode
+from anchors.evaluator import Evaluator, Text
+from anchors.gauge import Gauge
+from anchors.score import Score
+from anchors.train.rows import Rows
+from anchors.values import Catalogue
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+FAR = 3.0
+"""Pairs at least so many points apart are reported by themselves."""
+REPLICATES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A method's intensities (N,) for the rows of a split, and its 90% interval where it gives one."""
+
+    intensity: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure and its 95% bootstrap interval over topics."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `valueflow eval` prints for one method; accuracies and coverage in [0, 1], mae in points."""
+
+    rows: int
+    pairwise: Figure
+    pairwise_far: Figure
+    conflict: Figure
+    spearman: Figure
+    mae: Figure
+    sign: Figure
+    coverage: Figure | None
+    per_value: Mapping[str, Mapping[str, float]]
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def gauge_predictions(evaluator: Evaluator, rows: Rows, held: Ints) -> Predictions:
+    """Our own scores of the rows numbered `held`."""
+    texts = sorted(set(rows.text[held].tolist()))
+    scores = evaluator.evaluate([Text(rows.texts[t].text, rows.texts[t].question) for t in texts], rows.values)
+    place = {t: n for n, t in enumerate(texts)}
+    found = [scores[place[t]][rows.values[v]] for t, v in zip(rows.text[held], rows.value[held], strict=True)]
+    good = [s if isinstance(s, Score) else Score(0.0, 10.0, -10.0, 10.0, 0.0, 0.0) for s in found]
+    return Predictions(
+        np.array([s.intensity for s in good]), np.array([s.low for s in good]), np.array([s.high for s in good])
+    )
+
+
+def baselines(
+    gauge: Gauge, blind: Gauge, rows: Rows, held: Ints, encode: Encode, catalogue: Catalogue
+) -> dict[str, Predictions]:
+    """The baselines' predictions for the rows numbered `held`, each mapped to points on the panel."""
+    vectors = encode([t.text for t in rows.texts]).embedding.astype(np.float64)
+    definitions = encode([catalogue[v].definition for v in rows.values]).embedding.astype(np.float64)
+    panel = rows.where("panel")
+
+    def mapped(score: Callable[[Ints], Floats]) -> Predictions:
+        slope, intercept = fit_map(score(panel), rows.intensity[panel], rows.value[panel], len(rows.values))
+        return Predictions(intercept[rows.value[held]] + slope[rows.value[held]] * score(held))
+
+    def cosine(which: Ints) -> Floats:
+        cosines: Floats = np.sum(vectors[rows.text[which]] * definitions[rows.value[which]], axis=1)
+        return cosines
+
+    def nearest(which: Ints) -> Floats:
+        result = np.zeros(len(which))
+        topics = rows.topics()
+        for n, row in enumerate(which):
+            mine = panel[(rows.value[panel] == rows.value[row]) & (topics[panel] != topics[row])]
+            near = mine[np.argsort(-(vectors[rows.text[mine]] @ vectors[rows.text[row]]))[:8]]
+            result[n] = rows.intensity[near].mean()
+        return result
+
+    swapped = np.array([_other_theory(rows.values, v) for v in range(len(rows.values))])
+    asked = replace(rows, value=swapped[rows.value])
+    ours = gauge_predictions(Evaluator(encode, gauge), asked, held)
+    return {
+        "cosine": mapped(cosine),
+        "nearest": mapped(nearest),
+        "value-blind": gauge_predictions(Evaluator(encode, blind), rows, held),
+        "swapped": Predictions(ours.intensity),
+    }
+
+
+def _other_theory(values: Sequence[str], value: int) -> int:
+    theory = values[value].partition("/")[0]
+    others = [n for n, v in enumerate(values) if not v.startswith(theory + "/")]
+    return others[value % len(others)]
+
+
+def evaluate(predictions: Predictions, rows: Rows, held: Ints, seed: int = 0) -> Report:
+    """All figures for one method on the rows numbered `held`."""
+    truth, guess, value = rows.intensity[held], predictions.intensity, rows.value[held]
+    topics = rows.topics()[held]
+    left, right = _pairs(value)
+    apart = np.abs(truth[left] - truth[right])
+    right_way = ((truth[left] - truth[right]) * (guess[left] - guess[right]) > 0).astype(float)
+    covered = None
+    if predictions.low is not None and predictions.high is not None:
+        covered = ((predictions.low <= truth) & (truth <= predictions.high)).astype(float)
+    conflict = _conflict(rows, held)
+    strong = np.abs(truth) >= 1.0
+    names, place = np.unique(topics, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), REPLICATES).astype(np.float64)
+    weights = [np.ones(len(held)), *draws[:, place]]
+
+    def figure(of: Callable[[Floats], float]) -> Figure:
+        found = np.array([of(w) for w in weights])
+        low, high = np.nanpercentile(found[1:], [2.5, 97.5])
+        return Figure(float(found[0]), float(low), float(high))
+
+    def over_pairs(keep: NDArray[np.bool_]) -> Callable[[Floats], float]:
+        a, b, hits = left[keep], right[keep], right_way[keep]
+        return lambda w: _mean(hits, w[a] * w[b])
+
+    return Report(
+        rows=len(held),
+        pairwise=figure(over_pairs(apart > 0)),
+        pairwise_far=figure(over_pairs(apart >= FAR)),
+        conflict=figure(over_pairs((apart > 0) & conflict[left] & conflict[right])),
+        spearman=figure(lambda w: _mean_spearman(truth, guess, value, w)),
+        mae=figure(lambda w: _mean(np.abs(truth - guess), w)),
+        sign=figure(lambda w: _mean((truth * guess > 0).astype(float)[strong], w[strong])),
+        coverage=None if covered is None else figure(lambda w: _mean(covered, w)),
+        per_value={
+            rows.values[v]: _of_value(truth, guess, covered, value == v, left, right, right_way, apart)
+            for v in np.unique(value)
+        },
+    )
+
+
+def _of_value(
+    truth: Floats, guess: Floats, covered: Floats | None, mine: NDArray[np.bool_],
+    left: Ints, right: Ints, right_way: Floats, apart: Floats,
+) -> dict[str, float]:  # fmt: skip
+    inside = mine[left]
+    figures = {
+        "rows": float(mine.sum()),
+        "pairwise": float(right_way[inside & (apart > 0)].mean()),
+        "pairwise_far": float(right_way[inside & (apart >= FAR)].mean()) if np.any(inside & (apart >= FAR)) else np.nan,
+        "spearman": _spearman(truth[mine], guess[mine], np.ones(int(mine.sum()))),
+        "mae": float(np.abs(truth - guess)[mine].mean()),
+        "error_sd": float((truth - guess)[mine].std()),
+    }
+    return figures if covered is None else figures | {"coverage": float(covered[mine].mean())}
+
+
+def _pairs(value: Ints) -> tuple[Ints, Ints]:
+    left, right = [], []
+    for v in np.unique(value):
+        mine = np.flatnonzero(value == v)
+        a, b = np.triu_indices(len(mine), 1)
+        left.append(mine[a])
+        right.append(mine[b])
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _conflict(rows: Rows, held: Ints) -> NDArray[np.bool_]:
+    """Rows of texts whose two values were ranked on opposite sides, each at least 2 points from zero."""
+    lowest, highest = np.full(len(rows.texts), np.inf), np.full(len(rows.texts), -np.inf)
+    np.minimum.at(lowest, rows.text, rows.intensity)
+    np.maximum.at(highest, rows.text, rows.intensity)
+    split = (lowest <= -2) & (highest >= 2)
+    result: NDArray[np.bool_] = split[rows.text[held]]
+    return result
+
+
+def _mean(x: Floats, w: Floats) -> float:
+    total = w.sum()
+    return float(np.sum(x * w) / total) if total else float("nan")
+
+
+def _mean_spearman(truth: Floats, guess: Floats, value: Ints, w: Floats) -> float:
+    found = [_spearman(truth[value == v], guess[value == v], w[value == v]) for v in np.unique(value)]
+    return float(np.nanmean(found))
+
+
+def _spearman(truth: Floats, guess: Floats, w: Floats) -> float:
+    keep = w > 0
+    if keep.sum() < 3:
+        return float("nan")
+    a, b, w = rankdata(truth[keep]), rankdata(guess[keep]), w[keep]
+    a, b = a - np.average(a, weights=w), b - np.average(b, weights=w)
+    scale = np.sqrt(np.sum(w * a * a) * np.sum(w * b * b))
+    return float(np.sum(w * a * b) / scale) if scale else float("nan")

@@ -1,0 +1,147 @@
+"""How strongly does a text express each value? Encoder, panel, comparator, utility, calibration: in this order.
+
+Knows the parts and their order; how each works stands in its own file. Knows nothing of tenants, prompts or HTTP.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchors import calibration, comparator
+from anchors.encoder import Encode, Encoder
+from anchors.gauge import BrokenGauge, Gauge, load
+from anchors.panel import Panel
+from anchors.plackett_luce import utility_against
+from anchors.score import Neighbour, Score, Unscored
+from anchors.values import DATA
+
+MAX_CHARACTERS = 200_000
+"""Beyond this a text is not scored: the encoder would read a small part of it only."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to score and, where there was one, the question it answers."""
+
+    text: str
+    question: str = ""
+
+
+class Evaluate(Protocol):
+    """What the rest of the product asks of an evaluator."""
+
+    version: str
+
+    def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
+        """A result for each text and value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Uncalibrated measurements of n texts on V values: utility, stance, relevance, misfit (n, V); words (n,).
+
+    `misfit` is how far the panel's own residuals spread, in points; `panels` the anchor numbers by value.
+    """
+
+    utility: Floats
+    stance: Floats
+    relevance: Floats
+    misfit: Floats
+    words: Floats
+    panels: Mapping[int, NDArray[np.int64]]
+
+
+class Evaluator:
+    """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
+
+    def __init__(self, encoder: Encode, gauge: Gauge) -> None:
+        if encoder.name != gauge.encoder:
+            raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
+        self._encoder = encoder
+        self._panel = Panel(gauge)
+        self.gauge = gauge
+        self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
+
+    def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:
+        """A Score or an Unscored for each text and value id, in order. Raises KeyError on a value without anchors."""
+        columns = [self.gauge.values.index(v) if v in self.gauge.values else _missing(v) for v in values]
+        result: list[dict[str, Score | Unscored]] = [
+            dict.fromkeys(values, Unscored("too_long" if t.text.strip() else "empty")) for t in texts
+        ]
+        able = [i for i, t in enumerate(texts) if t.text.strip() and len(t.text) <= MAX_CHARACTERS]
+        if able:
+            measured = self.measure([texts[i] for i in able], columns)
+            for row, i in enumerate(able):
+                for column, value in zip(columns, values, strict=True):
+                    result[i][value] = self._score(measured, row, column)
+        return result
+
+    def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
+        """Everything before calibration, for the values with these numbers; other columns are NaN."""
+        encoding = self._encoder([t.text for t in texts])
+        stance = comparator.stance(self.gauge, encoding)
+        utility, misfit = np.full_like(stance, np.nan), np.full_like(stance, np.nan)
+        panels = {}
+        for column in columns:
+            panels[column] = panel = self._panel.find(encoding.embedding, column)
+            utility[:, column], misfit[:, column] = against_panel(self.gauge, stance[:, column], panel)
+        words = np.asarray([len(t.text.split()) for t in texts], dtype=np.float64)
+        return Measured(utility, stance, comparator.relevance(self.gauge, encoding), misfit, words, panels)
+
+    def _score(self, measured: Measured, row: int, column: int) -> Score:
+        estimate = calibration.calibrate(
+            self.gauge,
+            column,
+            utility=float(measured.utility[row, column]),
+            relevance=float(measured.relevance[row, column]),
+            misfit=float(measured.misfit[row, column]),
+            words=float(measured.words[row]),
+        )
+        panel = measured.panels[column][row]
+        intensities = self.gauge.anchor_intensity[panel]
+        below, above = panel[intensities <= estimate.intensity], panel[intensities > estimate.intensity]
+        return Score(
+            intensity=estimate.intensity,
+            sd=estimate.sd,
+            low=estimate.low,
+            high=estimate.high,
+            relevance=float(measured.relevance[row, column]),
+            utility=float(measured.utility[row, column]),
+            below=self._neighbour(below[np.argmax(self.gauge.anchor_intensity[below])]) if len(below) else None,
+            above=self._neighbour(above[np.argmin(self.gauge.anchor_intensity[above])]) if len(above) else None,
+        )
+
+    def _neighbour(self, anchor: int) -> Neighbour:
+        gauge = self.gauge
+        return Neighbour(gauge.anchor_id[anchor], gauge.anchor_text[anchor], float(gauge.anchor_intensity[anchor]))
+
+
+def against_panel(gauge: Gauge, stance: Floats, panel: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Utility (n,) of texts with these stances (n,) against their panels (n, k), and the panel's misfit (n,).
+
+    Anchors are training texts, so their stances are out-of-fold ones: otherwise the comparison would flatter them.
+    """
+    wins = comparator.beats(gauge, stance[:, None], gauge.anchor_stance[panel])
+    residuals = gauge.anchor_intensity[panel] - gauge.anchor_stance[panel]
+    return utility_against(gauge.anchor_utility[panel], wins), residuals.std(axis=1)
+
+
+def _missing(value: str) -> int:
+    raise KeyError(f"the evaluator has no anchors for {value}")
+
+
+GAUGE = DATA / "gauge"
+
+
+def default_evaluator(
+    encoder: str, device: str | None = None, batch: int = 16, threads: int = 1, folder: Path = GAUGE
+) -> Evaluator:
+    """The evaluator that ships with the product, on an encoder by name or path; loading needs no network."""
+    return Evaluator(Encoder(encoder, device=device, batch_size=batch, threads=threads), load(folder))

@@ -1,0 +1,1 @@
+"""Training the gauge from a VIDB. Nothing here is needed to score."""

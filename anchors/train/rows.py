@@ -1,0 +1,60 @@
+"""A VIDB as arrays: one row a text and value, with the split of its topic. Knows files' contents, not models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchors.vidb.scale import Intensity, read_intensities
+from anchors.vidb.texts import Split, VidbText, read_texts
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """N rows over T texts and V values: `text` (N,) and `value` (N,) are numbers into `texts` and `values`."""
+
+    texts: Sequence[VidbText]
+    values: tuple[str, ...]
+    text: Ints
+    value: Ints
+    intensity: Floats
+    utility: Floats
+    relevance: Floats
+
+    def where(self, *splits: Split) -> Ints:
+        """Numbers of the rows of these splits."""
+        wanted = np.array([t.split in splits for t in self.texts])
+        return np.flatnonzero(wanted[self.text])
+
+    def topics(self) -> Ints:
+        """A number for each row's topic."""
+        names = {name: n for n, name in enumerate(sorted({t.topic for t in self.texts}))}
+        return np.array([names[t.topic] for t in self.texts])[self.text]
+
+
+def read_rows(folder: Path) -> Rows:
+    """All rows of a VIDB. Raises BrokenSet; rows of texts that are not in it (ranked by hash alone) are left out."""
+    texts = read_texts(folder)
+    rows = [row for row in read_intensities(folder) if row.text in texts]
+    return as_rows(rows, list(texts.values()))
+
+
+def as_rows(rows: Sequence[Intensity], texts: Sequence[VidbText]) -> Rows:
+    """Arrays of these rows."""
+    number = {t.id: n for n, t in enumerate(texts)}
+    values = tuple(dict.fromkeys(row.value for row in rows))
+    place = {v: n for n, v in enumerate(values)}
+    return Rows(
+        texts,
+        values,
+        np.array([number[r.text] for r in rows]),
+        np.array([place[r.value] for r in rows]),
+        np.array([r.intensity for r in rows]),
+        np.array([r.utility for r in rows]),
+        np.array([r.relevance for r in rows]),
+    )

@@ -1,0 +1,1 @@
+"""Serving: clients, upstreams, the loop, keys, metrics, audit, command line."""

@@ -1,0 +1,194 @@
+"""`POST /v1/chat/completions`: one client request through the loop, and back as JSON or replayed as a stream.
+
+Knows the chat wire, the loop's steps and the contract's headers; nothing of how scores or doses are made.
+"""
+
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from anchors.evaluator import Text
+from anchors.score import Unscored
+from policies.instruct import Instruction
+from policies.policy import Policy
+from policies.refusal import is_refusal
+from policies.verdict import RELEVANT, Scores
+from proxy import render
+from proxy.api.http import ClientGone, body_of, product_of, tenant_of, unless_gone
+from proxy.errors import ApiError
+from proxy.product import Product
+from proxy.rollout import treated
+from proxy.steering import Completion, Outcome, steer
+from proxy.store.database import Trail, now
+from proxy.upstreams.upstream import Upstream
+from proxy.wires.chat import ChatReply, ChatRequest
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ChatSteps:
+    """The loop's steps for one chat request; counts where the time goes and what the upstream billed."""
+
+    product: Product
+    upstream: Upstream
+    chat: ChatRequest
+    policy: Policy
+    upstream_headers: dict[str, str]
+    upstream_seconds: float = 0.0
+    scoring_seconds: float = 0.0
+    billed: int = 0
+
+    async def complete(self, instruction: Instruction, seconds: float) -> Completion[ChatReply]:
+        """One upstream answer to the original request with the instruction added."""
+        begun = time.monotonic()
+        body = self.chat.body(self.upstream.model, instruction)
+        try:
+            reply = await self.upstream.complete(body, min(seconds, self.product.settings.upstream_seconds))
+        finally:
+            self.upstream_seconds += time.monotonic() - begun
+        parsed = ChatReply(reply.body)
+        self.upstream_headers.update(reply.headers)
+        answers, tokens = parsed.answers, sum(parsed.usage)
+        self.billed += tokens
+        return Completion(
+            reply=parsed,
+            texts=[a.text for a in answers],
+            tokens=tokens,
+            refused=any(a.refusal or is_refusal(a.text) for a in answers),
+            unscorable=any(not a.text.strip() and not a.refusal for a in answers),
+            final=any(a.tool_calls for a in answers),
+        )
+
+    async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
+        """Scores of the answers for all of the policy's values, in the light of the client's question."""
+        return await self._score([Text(text, self.chat.question) for text in texts])
+
+    async def applies(self) -> bool:
+        """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
+        if not self.chat.question.strip():
+            return True
+        scores = (await self._score([Text(self.chat.question)]))[0]
+        hard = [scores[name] for name in self.policy.hard]
+        return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
+
+    async def _score(self, texts: Sequence[Text]) -> Sequence[Scores]:
+        begun = time.monotonic()
+        try:
+            return await self.product.scoring.score(texts, list(self.policy.targets))
+        finally:
+            self.scoring_seconds += time.monotonic() - begun
+
+
+async def chat_completions(request: Request) -> Response:
+    """The endpoint."""
+    product = product_of(request)
+    tenant = await tenant_of(request)
+    policy = product.policies.get(tenant)
+    if policy is None:
+        raise ApiError(403, f"No policy is loaded for tenant '{tenant}'.", "permission_error", None, "no_policy")
+    if product.open_requests >= product.settings.concurrent_requests:
+        raise ApiError.busy("Too many requests are being served, try again in a moment.")
+    product.open_requests += 1
+    product.metrics.opened()
+    model = "other"
+    try:
+        chat = ChatRequest(await body_of(request))
+        model = chat.model
+        return await _serve(request, product, policy, chat)
+    except ClientGone:
+        product.metrics.record_request(tenant, model, "cancelled")
+        raise
+    except ApiError:
+        product.metrics.record_request(tenant, model, "error")
+        raise
+    finally:
+        product.open_requests -= 1
+        product.metrics.closed()
+
+
+async def _serve(request: Request, product: Product, policy: Policy, chat: ChatRequest) -> Response:
+    begun = time.monotonic()
+    trace = uuid.uuid4().hex
+    upstream = product.upstreams.get(chat.model)
+    if upstream is None:
+        message = f"The model '{chat.model}' does not exist or you do not have access to it."
+        raise ApiError.not_found(message, "model", "model_not_found")
+    if not treated(policy, chat):
+        policy = control_arm(policy)
+    steps = ChatSteps(product, upstream, chat, policy, {})
+    evaluator = product.scoring.evaluator.version
+    try:
+        outcome = await unless_gone(request, steer(policy, steps))
+    except ApiError as error:
+        error.headers |= render.headers("error", 0, policy, evaluator, trace)
+        if steps.billed:
+            error.headers["x-should-retry"] = "false"
+        raise
+    report = render.report(outcome, policy, evaluator)
+    _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
+    await product.audit.add(_trail(trace, policy, chat, outcome, report))
+    _log.info("%s %s %s attempts=%d trace=%s", policy.name, chat.model, outcome.name, len(outcome.attempts), trace)
+    headers = render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace) | steps.upstream_headers
+    _refuse_if_wanted(policy, outcome, headers)
+    wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
+    extra = report if wanted else None
+    reply = outcome.returned.completion.reply
+    if chat.stream:
+        chunks = reply.replay(chat.model, chat.include_usage, extra)
+        return StreamingResponse(_async(chunks), headers=headers, media_type="text/event-stream")
+    return Response(reply.body(chat.model, extra), headers=headers, media_type="application/json")
+
+
+async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def control_arm(policy: Policy) -> Policy:
+    """The policy of the control arm: measured, not steered."""
+    return policy.model_copy(update={"mode": "monitor"}) if policy.mode in {"enforce", "steer"} else policy
+
+
+def _refuse_if_wanted(policy: Policy, outcome: Outcome[ChatReply], headers: dict[str, str]) -> None:
+    error = None
+    if outcome.name in {"missed", "unreachable", "refused"} and policy.on_miss == "error":
+        error = ApiError.range_missed("No answer within the budget lay in the policy's value ranges.")
+    elif outcome.name == "unscored" and policy.on_unscored == "error":
+        error = ApiError.unscored("The answer could not be measured, and the policy asks for an error then.")
+    if error is not None:
+        error.headers |= headers | {"x-should-retry": "false"}
+        raise error
+
+
+def _record(
+    product: Product, policy: Policy, chat: ChatRequest, outcome: Outcome[ChatReply], steps: ChatSteps, seconds: float
+) -> None:
+    metrics = product.metrics
+    metrics.record_request(policy.tenant, chat.model, outcome.name)
+    metrics.record_attempts(policy.tenant, len(outcome.attempts))
+    metrics.record_intensities(policy.tenant, render.intensities(outcome))
+    metrics.record_seconds(
+        steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
+    )
+    metrics.record_tokens(policy.tenant, chat.model, steps.billed, outcome.returned.completion.tokens)
+
+
+def _trail(trace: str, policy: Policy, chat: ChatRequest, outcome: Outcome[ChatReply], report: dict[str, Any]) -> Trail:
+    record = report | {"model": chat.model}
+    if policy.record_text != "none":
+        texts = {"question": chat.question, "answers": list(outcome.returned.completion.texts)}
+        record["texts"] = (
+            texts if policy.record_text == "full" else hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+        )
+    return Trail(
+        trace=trace, at=now(), tenant=policy.tenant, outcome=outcome.name, record=json.dumps(record, ensure_ascii=False)
+    )

@@ -1,0 +1,130 @@
+"""What every endpoint does alike: authentication, bounded bodies, clients that go away, errors as JSON.
+
+Knows HTTP and keys; nothing of what bodies say. Uses `scope["path"]` and the ASGI messages alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from proxy.errors import ApiError
+from proxy.product import Product
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its answer was ready."""
+
+
+def product_of(request: Request) -> Product:
+    """The assembled product that serves this request."""
+    product: Product = request.app.state.product
+    return product
+
+
+async def tenant_of(request: Request) -> str:
+    """The tenant is a function of the key alone. Raises ApiError 401."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip() if scheme.lower() == "bearer" else ""
+    if not key:
+        raise ApiError.unauthorized("You didn't provide an API key: send 'Authorization: Bearer vf-…'.")
+    tenant = await product_of(request).keys.tenant(key)
+    if tenant is None:
+        raise ApiError.unauthorized("Incorrect API key provided.")
+    return tenant
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body. Raises ApiError 413 or 415, ClientGone."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ApiError.bad_request(
+            "Compressed request bodies are not accepted.", code="unsupported_encoding", status=415
+        )
+    limit = product_of(request).settings.body_bytes
+    too_large = ApiError.bad_request(f"The body is larger than {limit} bytes.", code="body_too_large", status=413)
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    parts, size = [], 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
+    """The work's result; when the client goes away first the work is cancelled and ClientGone is raised."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def json_response(error: ApiError) -> Response:
+    """An error as OpenAI's clients expect it."""
+    return Response(error.body(), error.status, error.headers, "application/json")
+
+
+async def on_api_error(_: Request, error: Exception) -> Response:
+    """Handler for ApiError."""
+    assert isinstance(error, ApiError)
+    return json_response(error)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Handler for what the router refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    path = request.scope["path"]
+    message = {
+        404: f"Unknown request URL: {request.method} {path}.",
+        405: f"{request.method} is not allowed on {path}.",
+    }
+    text = message.get(error.status_code, str(error.detail))
+    shaped = ApiError(error.status_code, text, "invalid_request_error", None, "unknown_url", dict(error.headers or {}))
+    return json_response(shaped)
+
+
+async def on_client_gone(_: Request, __: Exception) -> Response:
+    """Handler for ClientGone: nobody reads this, but the log shows it (499 as nginx has it)."""
+    return Response(status_code=499)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """The outermost handler: one line without texts in the log, a plain 500 to the client."""
+    _log.error("unexpected %s on %s", type(error).__name__, request.scope["path"])
+    return json_response(ApiError(500, "The proxy failed to serve this request.", "api_error", None, "internal_error"))
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    ApiError: on_api_error,
+    HTTPException: on_http_error,
+    ClientGone: on_client_gone,
+    Exception: on_unexpected,
+}

@@ -1,0 +1,1 @@
+"""The `valueflow` command: one file a group of subcommands."""

@@ -1,0 +1,82 @@
+"""Errors that clients see, in OpenAI's shape: {"error": {"message", "type", "param", "code"}}.
+
+ApiError                    any answer that is not a completion; carries the HTTP status
+├── .bad_request      400   the body or a parameter is wrong
+├── .unauthorized     401   no key, or not one of ours
+├── .not_found        404   no such model or path
+├── .range_missed     422   `on_miss: error` and no answer lay in range
+├── .busy             429   a bound of ours is reached
+├── .upstream         502   the upstream failed or sent what is no completion
+└── .timeout          504   the upstream did not answer in time
+
+The status is chosen here and nowhere else. Knows nothing of how requests are served.
+"""
+
+import json
+from typing import Self
+
+
+class ApiError(Exception):
+    """An error for the client; `headers` are added to the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        type_: str,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type_
+        self.param = param
+        self.code = code
+        self.headers = headers or {}
+
+    def body(self) -> bytes:
+        """The JSON body."""
+        error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return json.dumps({"error": error}, ensure_ascii=False).encode()
+
+    @classmethod
+    def bad_request(cls, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> Self:
+        """The request is wrong; `status` may be a narrower 4xx."""
+        return cls(status, message, "invalid_request_error", param, code)
+
+    @classmethod
+    def unauthorized(cls, message: str) -> Self:
+        """No key, or not one of ours."""
+        return cls(401, message, "authentication_error", None, "invalid_api_key", {"www-authenticate": "Bearer"})
+
+    @classmethod
+    def not_found(cls, message: str, param: str | None = None, code: str | None = None) -> Self:
+        """No such thing here."""
+        return cls(404, message, "invalid_request_error", param, code)
+
+    @classmethod
+    def range_missed(cls, message: str) -> Self:
+        """No answer within the budget lay in the policy's ranges."""
+        return cls(422, message, "invalid_request_error", None, "value_range_missed")
+
+    @classmethod
+    def unscored(cls, message: str) -> Self:
+        """The answer could not be measured and the policy wants an error then."""
+        return cls(422, message, "invalid_request_error", None, "value_unscored")
+
+    @classmethod
+    def busy(cls, message: str, retry_after: int = 1) -> Self:
+        """A bound of ours is reached; the client may try again after so many seconds."""
+        return cls(429, message, "rate_limit_error", None, "overloaded", {"retry-after": str(retry_after)})
+
+    @classmethod
+    def upstream(cls, message: str, code: str = "upstream_error") -> Self:
+        """The upstream failed."""
+        return cls(502, message, "api_error", None, code)
+
+    @classmethod
+    def timeout(cls, message: str) -> Self:
+        """The upstream took too long."""
+        return cls(504, message, "api_error", None, "upstream_timeout")

@@ -1,0 +1,110 @@
+"""The assembled product: everything that outlives a request, built once from the settings.
+
+Knows what there is and in which order it starts and ends; nothing of how a request is served.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from anchors.queue import ScoringQueue
+from anchors.values import catalogue
+from policies.load import InvalidPolicies, Problem, load_folder
+from policies.policy import Policy
+from proxy.metrics import Metrics
+from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
+from proxy.store.audit import Audit
+from proxy.store.database import Database
+from proxy.store.keys import Keys
+from proxy.upstreams.compatible import Compatible, pooled_client
+from proxy.upstreams.upstream import CompatibleModel, LiteLLMModel, LocalModel, ModelConfig, Upstream, load_models
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Product:
+    """What requests need. `ready` turns true when encoder, anchors, policies and models are loaded."""
+
+    settings: Settings
+    policies: Mapping[str, Policy]
+    upstreams: Mapping[str, Upstream]
+    keys: Keys
+    audit: Audit
+    scoring: ScoringQueue
+    metrics: Metrics
+    ready: bool = False
+    open_requests: int = field(default=0)
+
+
+def load_policies(settings: Settings) -> Mapping[str, Policy]:
+    """The tenants' policies. Raises InvalidPolicies, also for what this version cannot do yet."""
+    policies = load_folder(settings.policies)
+    problems = [
+        Problem(settings.policies, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
+        for p in policies.values()
+        if p.stream != "buffer"
+    ]
+    if problems:
+        raise InvalidPolicies(problems)
+    return policies
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Product]:
+    """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
+    from anchors.evaluator import default_evaluator
+
+    policies = load_policies(settings)
+    models = load_models(settings.models)
+    database = Database(settings.database)
+    client = pooled_client(settings.upstream_connections)
+    try:
+        await database.open()
+        keys = Keys(database, settings.key_seconds)
+        if settings.demo and DEMO_TENANT in policies:
+            await keys.add(DEMO_TENANT, DEMO_KEY)
+        else:
+            await keys.forget(DEMO_KEY)
+        evaluator = await asyncio.to_thread(
+            default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
+        )
+        upstreams = {name: await _upstream(config, client) for name, config in models.items()}
+        scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
+        audit = Audit(database)
+        scoring.start()
+        audit.start()
+        product = Product(
+            settings, policies, upstreams, keys, audit, scoring, Metrics(policies, upstreams, catalogue())
+        )
+        product.ready = True
+        try:
+            yield product
+        finally:
+            product.ready = False
+            await scoring.stop()
+            await audit.stop(settings.shutdown_seconds)
+            for upstream in upstreams.values():
+                await upstream.close()
+    finally:
+        await client.aclose()
+        await database.close()
+
+
+async def _upstream(config: ModelConfig, client: httpx.AsyncClient) -> Upstream:
+    """Kinds that need a heavy library import it here, when the operator has configured one."""
+    match config:
+        case LocalModel():
+            from proxy.upstreams.local import Local
+
+            return await asyncio.to_thread(Local, config)
+        case CompatibleModel():
+            return Compatible(config, client)
+        case LiteLLMModel():
+            from proxy.upstreams.litellm import LiteLLM
+
+            return await asyncio.to_thread(LiteLLM, config)

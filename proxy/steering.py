@@ -1,0 +1,160 @@
+"""The story of the product: instruct → complete → evaluate → verdict, until an answer is what the policy wants.
+
+Knows policies, doses and verdicts. Knows nothing of HTTP, of upstreams' JSON, of litellm, FAISS or the encoder: all
+that is behind `Steps`. Each attempt starts from the client's original request; at most one earlier draft is quoted.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeVar
+
+from policies.instruct import Instruction
+from policies.plan import Past, plan
+from policies.policy import Policy
+from policies.verdict import Scores, Verdict, judge
+
+Name = Literal[
+    "in_range", "missed", "unreachable", "refused", "not_applicable", "unscored", "steered", "monitored", "off"
+]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Generic[R]):
+    """One upstream answer: its reply as the wire knows it, the choices' texts, and the tokens it was billed."""
+
+    reply: R
+    texts: Sequence[str]
+    tokens: int
+    refused: bool = False
+    unscorable: bool = False
+    """No text to score: empty, or tool calls alone."""
+    final: bool = False
+    """Another attempt would change more than the text (tool calls beside it), so this one stands."""
+
+
+class Steps(Protocol[R]):
+    """What the loop asks of the world. Both may raise; nothing is caught here."""
+
+    async def complete(self, instruction: Instruction, seconds: float) -> Completion[R]:
+        """One upstream answer to the original request with the instruction added, within so many seconds."""
+        ...
+
+    async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
+        """Scores of each text on the policy's values."""
+        ...
+
+    async def applies(self) -> bool:
+        """Whether the client's own prompt speaks to a hard target's value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[R]):
+    """What one attempt did: `choices` are the scores of each choice, `seconds` its duration."""
+
+    instruction: Instruction
+    completion: Completion[R]
+    choices: Sequence[Scores]
+    verdict: Verdict | None
+    seconds: float
+
+    @property
+    def past(self) -> Past:
+        """What the next attempt may learn from this one."""
+        return Past(self.instruction, self.completion.texts, self.choices, self.completion.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    """How a request ended: the attempt that is returned, and all of them in order."""
+
+    name: Name
+    returned: Attempt[R]
+    attempts: Sequence[Attempt[R]]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens billed for all attempts."""
+        return sum(a.completion.tokens for a in self.attempts)
+
+
+@dataclass(slots=True)
+class _Run(Generic[R]):
+    policy: Policy
+    steps: Steps[R]
+    clock: Callable[[], float]
+    started: float
+    attempts: list[Attempt[R]] = field(default_factory=list)
+
+    async def attempt(self, instruction: Instruction, score: bool = True) -> Attempt[R]:
+        begun = self.clock()
+        left = self.policy.budget.seconds - (begun - self.started)
+        completion = await self.steps.complete(instruction, left)
+        choices: Sequence[Scores] = []
+        if score and not completion.unscorable:
+            choices = await self.steps.evaluate(completion.texts)
+        verdict = judge(self.policy, choices) if choices else None
+        self.attempts.append(Attempt(instruction, completion, choices, verdict, self.clock() - begun))
+        return self.attempts[-1]
+
+    def another(self) -> bool:
+        """Whether the budget allows an attempt as dear as the dearest so far."""
+        budget, spent = self.policy.budget, self.clock() - self.started
+        seconds = max(a.seconds for a in self.attempts)
+        tokens = [a.completion.tokens for a in self.attempts]
+        return spent + seconds <= budget.seconds and sum(tokens) + max(tokens) <= budget.tokens
+
+    def best(self) -> Attempt[R]:
+        scored = [a for a in self.attempts if a.verdict and not a.verdict.unscored and not a.completion.refused]
+        return min(scored or self.attempts, key=lambda a: a.verdict.loss if a.verdict else 0.0)
+
+    def end(self, name: Name, returned: Attempt[R] | None = None) -> Outcome[R]:
+        return Outcome(name, returned or self.attempts[-1], tuple(self.attempts))
+
+
+async def steer(policy: Policy, steps: Steps[R], clock: Callable[[], float] = time.monotonic) -> Outcome[R]:
+    """Run one request through the policy's mode. Raises what the steps raise, when no attempt came to an end."""
+    run = _Run(policy, steps, clock, clock())
+    if policy.mode == "off":
+        await run.attempt(Instruction({}), score=False)
+        return run.end("off")
+    if policy.mode == "monitor":
+        await run.attempt(Instruction({}))
+        return run.end("monitored")
+    if policy.mode == "steer":
+        await run.attempt(plan(policy, []))
+        return run.end("steered")
+    return await _enforce(run)
+
+
+async def _enforce(run: _Run[R]) -> Outcome[R]:
+    policy = run.policy
+    plain = policy.apply == "relevant" and not await run.steps.applies()
+    while True:
+        instruction = Instruction({}) if plain and not run.attempts else plan(policy, [a.past for a in run.attempts])
+        try:
+            attempt = await run.attempt(instruction)
+        except Exception:
+            if not run.attempts:
+                raise
+            return await _missed(run)  # what was answered before is worth more than a late failure
+        verdict = attempt.verdict
+        if verdict is None or verdict.unscored:
+            return run.end("unscored")
+        if plain and len(run.attempts) == 1 and not verdict.relevant:
+            return run.end("not_applicable")
+        if verdict.accepted and not attempt.completion.refused:
+            return run.end("in_range")
+        if attempt.completion.final or len(run.attempts) >= policy.attempts or not run.another():
+            return await _missed(run)
+
+
+async def _missed(run: _Run[R]) -> Outcome[R]:
+    name: Name = "refused" if all(a.completion.refused for a in run.attempts) else "missed"
+    steered = any(a.instruction.system for a in run.attempts)
+    if run.policy.on_miss == "unsteered" and steered and run.another():
+        plain = next((a for a in run.attempts if not a.instruction.system), None)
+        return run.end(name, plain or await run.attempt(Instruction({})))
+    return run.end(name, run.best())

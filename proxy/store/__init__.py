@@ -1,0 +1,1 @@
+"""The database: the one folder that knows SQLAlchemy. SQLite by default, PostgreSQL for replicas."""

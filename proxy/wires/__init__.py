@@ -1,0 +1,1 @@
+"""Wires: one lens for each API that clients speak, so that the loop sees one shape."""

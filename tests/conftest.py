@@ -1,0 +1,25 @@
+"""What several tests need: the real encoder and evaluator, loaded once."""
+
+import os
+
+import pytest
+
+from anchors.encoder import Encoder
+from anchors.evaluator import GAUGE, Evaluator
+from anchors.gauge import load
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    return Encoder(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def evaluator(encoder: Encoder) -> Evaluator:
+    return Evaluator(encoder, load(GAUGE))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.startswith("VALUEFLOW_")]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,53 @@
+import pytest
+
+from anchors.score import Score
+from anchors.values import catalogue
+from policies.instruct import CLOSING, OPENING, QUOTE_LIMIT, RUNGS, feedback_turn, rung_words, steering_block
+from policies.policy import Target
+
+
+@pytest.mark.parametrize("value", catalogue().values(), ids=lambda v: v.id)
+def test_every_value_has_words_on_every_rung_but_zero(value) -> None:
+    words = [rung_words(value, dose) for dose in RUNGS]
+    assert words[4] == ""
+    assert len(set(words)) == 9
+
+
+def test_a_dose_off_the_ladder_is_refused() -> None:
+    with pytest.raises(ValueError, match="not in tuple"):
+        rung_words(catalogue()["svt/power"], 0.5)
+
+
+def test_the_block_is_the_same_bytes_and_delimited() -> None:
+    doses = {"svt/benevolence": 0.6, "svt/power": -0.3, "mft/care": 0.0}
+    block = steering_block(doses)
+    assert block == steering_block(dict(doses))
+    assert block.startswith(OPENING)
+    assert block.endswith(CLOSING)
+    assert block.count("\n- ") == 2
+
+
+def test_all_zero_says_nothing() -> None:
+    assert steering_block({"svt/power": 0.0}) == ""
+
+
+def score(intensity: float) -> Score:
+    return Score(intensity, 1.0, intensity - 2, intensity + 2, 1.0, intensity)
+
+
+def test_feedback_says_which_way_and_how_far() -> None:
+    turn = feedback_turn("My draft.", {"svt/power": score(5.0)}, {"svt/power": Target(max=2)})
+    assert "> My draft." in turn
+    assert "too much" in turn
+    assert "+5.0" in turn
+    assert "at most +2.0" in turn
+
+
+def test_no_feedback_when_nothing_is_missed() -> None:
+    assert feedback_turn("x", {"svt/power": score(1.0)}, {"svt/power": Target(max=2)}) == ""
+
+
+def test_a_long_draft_is_cut_and_every_line_is_quoted() -> None:
+    turn = feedback_turn("a\nb" * 2000, {"svt/power": score(5.0)}, {"svt/power": Target(max=2)})
+    assert len(turn) < 2 * QUOTE_LIMIT + 1500
+    assert "\nb" not in turn.replace("\n> ", "")

@@ -1,0 +1,149 @@
+import json
+
+import pytest
+
+from policies.instruct import Instruction
+from proxy.errors import ApiError
+from proxy.wires.chat import ChatReply, ChatRequest
+
+STEER = Instruction({}, system="[block]")
+
+
+def request(messages: object, **more: object) -> ChatRequest:
+    return ChatRequest(json.dumps({"model": "m", "messages": messages} | more).encode())
+
+
+def sent(chat: ChatRequest, instruction: Instruction | None = None) -> dict:
+    return json.loads(chat.body("up", instruction))
+
+
+USER = {"role": "user", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([USER], [{"role": "system", "content": "[block]"}, USER]),
+        (
+            [{"role": "system", "content": "Be brief."}, USER],
+            [{"role": "system", "content": "Be brief.\n\n[block]"}, USER],
+        ),
+        (
+            [{"role": "developer", "content": "Be brief."}, USER],
+            [{"role": "developer", "content": "Be brief.\n\n[block]"}, USER],
+        ),
+        (
+            [{"role": "system", "content": [{"type": "text", "text": "a"}]}, USER],
+            [{"role": "system", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "[block]"}]}, USER],
+        ),
+        ([USER, {"role": "system", "content": "late"}], [USER, {"role": "system", "content": "late\n\n[block]"}]),
+        ([{"role": "system", "content": ""}, USER], [{"role": "system", "content": "[block]"}, USER]),
+    ],
+    ids=["none", "system", "developer", "parts", "not first", "empty"],
+)  # fmt: skip
+def test_steering_joins_the_first_system_text(messages: list, expected: list) -> None:
+    assert sent(request(messages), STEER)["messages"] == expected
+
+
+def test_every_other_byte_is_kept() -> None:
+    raw = b'{"model":"m", "x_new":{"deep":[1.50,"\\u00e9"]},"messages":[{"role":"user","content":"h\\u00ed"}],"seed":7}'
+    body = ChatRequest(raw).body("up", STEER)
+    assert body == raw.replace(b'"m"', b'"up"').replace(
+        b'[{"role":"user"', b'[{"role":"system","content":"[block]"},{"role":"user"'
+    )
+
+
+def test_feedback_is_a_last_user_turn_and_attempts_start_from_the_original() -> None:
+    chat = request([USER])
+    first = sent(chat, Instruction({}, "[block]", "try again"))
+    assert first["messages"][-1] == {"role": "user", "content": "try again"}
+    assert sent(chat, STEER)["messages"] == [{"role": "system", "content": "[block]"}, USER]
+
+
+def test_no_feedback_after_tool_calls() -> None:
+    chat = request([USER, {"role": "tool", "tool_call_id": "1", "content": "42"}])
+    assert sent(chat, Instruction({}, "", "try again"))["messages"][-1]["role"] == "tool"
+
+
+def test_the_upstream_is_not_asked_to_stream() -> None:
+    body = sent(request([USER], stream=True, stream_options={"include_usage": True}))
+    assert body["stream"] is False
+    assert "stream_options" not in body
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"messages": [USER]}, "model"),
+        ({"model": 3, "messages": [USER]}, "model"),
+        ({"model": "m"}, "messages"),
+        ({"model": "m", "messages": []}, "messages"),
+        ({"model": "m", "messages": "hi"}, "messages"),
+        ({"model": "m", "messages": ["hi"]}, "messages[0].role"),
+        ({"model": "m", "messages": [{"content": "hi"}]}, "messages[0].role"),
+        ({"model": "m", "messages": [USER], "stream": "yes"}, "stream"),
+        ({"model": "m", "messages": [USER], "n": True}, "n"),
+    ],
+)
+def test_bad_requests_name_the_parameter(body: dict, param: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        ChatRequest(json.dumps(body).encode())
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def reply(message: dict, **more: object) -> ChatReply:
+    choice = {"index": 0, "message": {"role": "assistant"} | message, "finish_reason": "stop"} | more
+    return ChatReply(
+        json.dumps(
+            {"id": "c1", "object": "chat.completion", "created": 1, "model": "up", "choices": [choice],
+             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
+        ).encode()
+    )  # fmt: skip
+
+
+def chunks(found: ChatReply, **options: bool) -> list[dict]:
+    events = list(found.replay("m", options.get("usage", False), {"outcome": "x"} if options.get("debug") else None))
+    assert events[-1] == b"data: [DONE]\n\n"
+    return [json.loads(e.removeprefix(b"data: ")) for e in events[:-1]]
+
+
+def test_replay_is_a_well_formed_stream() -> None:
+    text = "one two  three four five six\nseven "
+    found = chunks(reply({"content": text}))
+    assert {c["id"] for c in found} == {"c1"}
+    assert {c["model"] for c in found} == {"m"}
+    deltas = [c["choices"][0]["delta"] for c in found]
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    assert "".join(d.get("content", "") for d in deltas) == text
+    assert [c["choices"][0]["finish_reason"] for c in found] == [None] * (len(found) - 1) + ["stop"]
+    assert deltas[-1] == {}
+    assert not any("usage" in c for c in found)
+
+
+def test_replay_gives_usage_and_the_report_only_when_asked() -> None:
+    found = chunks(reply({"content": "hi"}), usage=True, debug=True)
+    assert found[-2]["choices"] == []
+    assert found[-2]["usage"]["total_tokens"] == 5
+    assert found[-1]["valueflow"] == {"outcome": "x"}
+    assert all(c["usage"] is None for c in found[:-2])
+
+
+def test_replay_numbers_tool_calls() -> None:
+    calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in "ab"]
+    found = chunks(reply({"content": None, "tool_calls": calls}, finish_reason="tool_calls"))
+    sent_calls = [c["choices"][0]["delta"]["tool_calls"][0] for c in found if "tool_calls" in c["choices"][0]["delta"]]
+    assert [(c["index"], c["id"]) for c in sent_calls] == [(0, "a"), (1, "b")]
+    assert found[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_reply_keeps_the_bytes_but_for_the_model() -> None:
+    found = reply({"content": "hi", "x": 1.0})
+    assert found.body("m") == found.raw.replace(b'"model": "up"', b'"model": "m"')
+    assert found.body("up") is found.raw
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b'{"choices":[]}', b'{"choices":null}'])
+def test_what_is_no_completion_is_a_502(raw: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        ChatReply(raw)
+    assert caught.value.status == 502
