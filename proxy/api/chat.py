@@ -135,7 +135,8 @@ async def _serve(request: Request, product: Product, policy: Policy, chat: ChatR
         raise
     report = render.report(outcome, policy, evaluator)
     _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
-    await product.audit.add(_trail(trace, policy, chat, outcome, report))
+    if policy.mode != "off":
+        await product.audit.add(_trail(trace, policy, chat, outcome, report))
     _log.info("%s %s %s attempts=%d trace=%s", policy.name, chat.model, outcome.name, len(outcome.attempts), trace)
     headers = render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace) | steps.upstream_headers
     _refuse_if_wanted(policy, outcome, headers)

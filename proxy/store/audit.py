@@ -6,7 +6,7 @@ Knows records as JSON text; nothing of what they say. A full queue makes request
 import asyncio
 import logging
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.store.database import Database, Trail
@@ -67,8 +67,7 @@ class Audit:
     async def _write(self, trails: list[Trail]) -> bool:
         try:
             async with self._database.session.begin() as session:
-                for trail in trails:
-                    await session.merge(trail)
+                await session.execute(insert(Trail), [trail.row() for trail in trails])
         except (SQLAlchemyError, OSError) as error:
             _log.error("audit: %d records wait, the database fails: %s", len(trails), type(error).__name__)
             return False

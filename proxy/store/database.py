@@ -33,12 +33,17 @@ class Trail(Base):
     record: Mapped[str] = mapped_column()
     __table_args__ = (Index("audit_tenant_at", "tenant", "at"),)
 
+    def row(self) -> dict[str, object]:
+        """Its columns, for a bulk insert: many times cheaper than the unit of work."""
+        return {column.name: getattr(self, column.name) for column in Trail.__table__.columns}
+
 
 class Database:
-    """An engine and its sessions. `open` makes missing tables. Raises SQLAlchemyError when it cannot connect."""
+    """An engine and its sessions, in a schema of their own if one is named. Raises SQLAlchemyError on no connection."""
 
-    def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True)
+    def __init__(self, url: str, schema: str | None = None) -> None:
+        options = {"schema_translate_map": {None: schema}} if schema else {}
+        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=True, execution_options=options)
         self.session = async_sessionmaker(self.engine, expire_on_commit=False)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine.sync_engine, "connect", _sqlite_pragmas)

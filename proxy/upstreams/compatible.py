@@ -54,6 +54,8 @@ class Compatible:
                     raw = await self._read(response)
                 finally:
                     await response.aclose()
+        except httpx.ConnectTimeout as error:  # the transport says so of refused connections, too
+            raise ApiError.upstream("The upstream could not be reached.") from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ApiError.timeout(f"The upstream did not answer within {seconds:.0f} s.") from error
         except httpx.HTTPError as error:

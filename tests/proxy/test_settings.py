@@ -1,0 +1,41 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from proxy.settings import Settings, is_loopback
+
+README = Path("README.md")
+
+
+def documented() -> dict[str, str]:
+    rows = re.findall(r"^\| `VALUEFLOW_([A-Z_]+)` \| `([^`]*)` \|", README.read_text("utf-8"), re.MULTILINE)
+    return {name.lower(): default for name, default in rows}
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    fields = {
+        name: ("true" if field.default is True else "false" if field.default is False else str(field.default))
+        for name, field in Settings.model_fields.items()
+    }
+    assert documented() == fields
+
+
+def test_a_variable_changes_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALUEFLOW_PORT", "9999")
+    assert Settings(_env_file=None).port == 9999
+
+
+def test_the_demo_key_is_refused_beyond_loopback() -> None:
+    with pytest.raises(ValidationError, match="VALUEFLOW_DEMO=false"):
+        Settings(_env_file=None, host="0.0.0.0")
+    assert not Settings(_env_file=None, host="0.0.0.0", demo=False).demo
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("db", False)],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
