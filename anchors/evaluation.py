@@ -138,7 +138,8 @@ def evaluate(predictions: Predictions, rows: Rows, held: Ints, seed: int = 0) ->
 
     def figure(of: Callable[[Floats], float]) -> Figure:
         found = np.array([of(w) for w in weights])
-        low, high = np.nanpercentile(found[1:], [2.5, 97.5])
+        drawn = found[1:][np.isfinite(found[1:])]
+        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
         return Figure(float(found[0]), float(low), float(high))
 
     def over_pairs(keep: NDArray[np.bool_]) -> Callable[[Floats], float]:
@@ -168,8 +169,8 @@ def _of_value(
     inside = mine[left]
     figures = {
         "rows": float(mine.sum()),
-        "pairwise": float(right_way[inside & (apart > 0)].mean()),
-        "pairwise_far": float(right_way[inside & (apart >= FAR)].mean()) if np.any(inside & (apart >= FAR)) else np.nan,
+        "pairwise": _share(right_way[inside & (apart > 0)]),
+        "pairwise_far": _share(right_way[inside & (apart >= FAR)]),
         "spearman": _spearman(truth[mine], guess[mine], np.ones(int(mine.sum()))),
         "mae": float(np.abs(truth - guess)[mine].mean()),
         "error_sd": float((truth - guess)[mine].std()),
@@ -204,7 +205,8 @@ def _mean(x: Floats, w: Floats) -> float:
 
 def _mean_spearman(truth: Floats, guess: Floats, value: Ints, w: Floats) -> float:
     found = [_spearman(truth[value == v], guess[value == v], w[value == v]) for v in np.unique(value)]
-    return float(np.nanmean(found))
+    finite = [f for f in found if np.isfinite(f)]
+    return float(np.mean(finite)) if finite else float("nan")
 
 
 def _spearman(truth: Floats, guess: Floats, w: Floats) -> float:
@@ -215,3 +217,7 @@ def _spearman(truth: Floats, guess: Floats, w: Floats) -> float:
     a, b = a - np.average(a, weights=w), b - np.average(b, weights=w)
     scale = np.sqrt(np.sum(w * a * a) * np.sum(w * b * b))
     return float(np.sum(w * a * b) / scale) if scale else float("nan")
+
+
+def _share(hits: Floats) -> float:
+    return float(hits.mean()) if len(hits) else float("nan")

@@ -98,41 +98,73 @@ def load(path: Path) -> Catalogue:
     for key, card in raw.items():
         try:
             values.append(_value(str(key), card))
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: value '{key}': {error}") from error
     return Catalogue(values)
 
 
 def _value(key: str, card: Mapping[str, object]) -> Value:
+    """A value from its card: `definition` is needed; what a user's own value leaves out is made from it."""
     theory, slash, name = key.partition("/")
     if not (theory and slash and name):
         raise ValueError("an id has the form theory/name")
+    if not isinstance(card, Mapping) or not isinstance(card.get("definition"), str) or not card["definition"]:
+        raise ValueError("definition: missing or no text")
+    definition = str(card["definition"])
 
     def words(field: str) -> tuple[str, ...]:
-        items = card[field]
+        items = card.get(field, [])
         if not isinstance(items, list):
-            raise ValueError(f"{field} must be a list")
+            raise ValueError(f"{field}: must be a list")
         return tuple(str(item) for item in items)
 
-    ladder, criteria = card["ladder"], card["criteria"]
-    if not isinstance(ladder, dict) or not isinstance(criteria, dict):
-        raise ValueError("ladder and criteria must be mappings")
+    criteria = card.get("criteria", {})
+    if not isinstance(criteria, Mapping):
+        raise ValueError("criteria: must be a mapping")
     return Value(
         id=key,
         theory=theory,
         groups=words("groups"),
-        definition=str(card["definition"]),
+        definition=definition,
         paraphrases=words("paraphrases"),
-        about=str(card["about"]),
-        supports=words("supports"),
-        opposes=words("opposes"),
+        about=str(card.get("about", definition)),
+        supports=words("supports") or (f"Speaks for {definition}.",),
+        opposes=words("opposes") or (f"Speaks against {definition}.",),
         near_misses=words("near_misses"),
         criteria={str(k): str(v) for k, v in criteria.items()},
-        ladder=Ladder(
-            favour=tuple(str(ladder["for"][s]) for s in STRENGTHS),
-            against=tuple(str(ladder["against"][s]) for s in STRENGTHS),
-        ),
+        ladder=_ladder(card.get("ladder"), definition),
     )
+
+
+def _ladder(card: object, definition: str) -> Ladder:
+    if card is None:
+        return Ladder(
+            favour=tuple(f"You {verb}: {definition}." for verb in _FAVOUR),
+            against=tuple(f"You {verb}: {definition}." for verb in _AGAINST),
+        )
+    if not isinstance(card, Mapping):
+        raise ValueError("ladder: must be a mapping")
+    rungs = {}
+    for side in ("for", "against"):
+        words = card.get(side)
+        if not isinstance(words, Mapping) or not all(isinstance(words.get(s), str) for s in STRENGTHS):
+            raise ValueError(f"ladder.{side}: needs {', '.join(STRENGTHS)}")
+        rungs[side] = tuple(str(words[s]) for s in STRENGTHS)
+    return Ladder(rungs["for"], rungs["against"])
+
+
+_FAVOUR = (
+    "lean very slightly towards this",
+    "think this is good, though other things can outweigh it",
+    "give this great weight, and few things outweigh it",
+    "put this above all else",
+)
+_AGAINST = (
+    "are slightly cool towards this",
+    "would readily trade this away",
+    "see this mostly as a mistake",
+    "have no use for this at all, and other things always come first",
+)
 
 
 @cache

@@ -73,7 +73,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         evaluator = await asyncio.to_thread(
             default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
         )
-        upstreams = {name: await _upstream(config, client) for name, config in models.items()}
+        upstreams = {name: await make_upstream(config, client) for name, config in models.items()}
         scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
         audit = Audit(database)
         scoring.start()
@@ -95,7 +95,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         await database.close()
 
 
-async def _upstream(config: ModelConfig, client: httpx.AsyncClient) -> Upstream:
+async def make_upstream(config: ModelConfig, client: httpx.AsyncClient) -> Upstream:
     """Kinds that need a heavy library import it here, when the operator has configured one."""
     match config:
         case LocalModel():

@@ -4,9 +4,10 @@ A judge writes one line a window, most in favour first: `r1.svt.power.003: 5 C A
 Digits are the marker cards; `off` lists the texts that do not speak to the value at all.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,22 @@ def read_rankings(folder: Path) -> list[Judged]:
             raise BrokenSet(f"{path}:{number}: {error.args[0]}: missing") from error
         rankings.append(Judged(**fields))
     return rankings
+
+
+def add_rankings(folder: Path, rankings: Iterable[Judged]) -> None:
+    """Append rankings; nothing is written when one of them breaks a rule. Raises BrokenSet.
+
+    A window is ranked once by a judge, and no judge reads a text twice: the second time would not be a fresh look.
+    """
+    path = folder / "rankings.jsonl"
+    known = read_rankings(folder) if path.exists() else []
+    seen = {(r.judge, item) for r in known for item in r.order if item not in MARKERS}
+    fresh = list(rankings)
+    for ranking in fresh:
+        items = {(ranking.judge, item) for item in ranking.order if item not in MARKERS}
+        if twice := items & seen:
+            text = min(twice)[1]
+            raise BrokenSet(f"window '{ranking.window}': judge '{ranking.judge}' has read text '{text}' before")
+        seen |= items
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(ranking)) + "\n" for ranking in fresh)

@@ -4,7 +4,7 @@ Knows rankings and cards; nothing of what the texts say. The cards fix -9, -5, 0
 monotone interpolation, beyond them it goes on with the slope of the last segment, up to +-10.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ from anchors.vidb.windows import MARKERS
 
 Floats = NDArray[np.float64]
 LIMIT = 10.0
+ZERO = 2
+"""The place of the zero card among the cards."""
+OFF_SD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,15 @@ class ValueFit:
 
 
 def fit_value(rankings: Sequence[Judged]) -> ValueFit:
-    """Fit one value's rankings. Raises ValueError when the cards' utilities do not rise."""
-    texts = sorted({i for r in rankings for i in r.order} - set(MARKERS))
+    """Fit one value's rankings. Raises ValueError when the cards' utilities do not rise.
+
+    What a judge put aside as off the value is left out of that window: its place among the others says nothing.
+    """
+    kept = [[i for i in r.order if i not in r.off] for r in rankings]
+    texts = sorted({i for order in kept for i in order} - set(MARKERS))
     items = (*texts, *MARKERS)
     number = {item: n for n, item in enumerate(items)}
-    orders = [[number[i] for i in r.order] for r in rankings]
+    orders = [[number[i] for i in order] for order in kept]
     forward = fit_rankings(orders, len(items))
     backward = fit_rankings(orders, len(items), prior_sd=forward.prior_sd, reverse=True)
     cards = tuple(float(u) for u in forward.mean[len(texts) :])
@@ -96,24 +103,19 @@ def intensities(rankings: Iterable[Judged]) -> tuple[list[Intensity], dict[str, 
     for value, judged in sorted(by_value.items()):
         fits[value] = found = fit_value(judged)
         points, slope = _map(found.fit.mean, found.cards)
-        seen: dict[str, int] = defaultdict(int)
-        off: dict[str, int] = defaultdict(int)
-        for ranking in judged:
-            for item in ranking.order:
-                seen[item] += 1
-            for item in ranking.off:
-                off[item] += 1
-        for n, item in enumerate(found.items):
-            if item in MARKERS:
+        place = {item: n for n, item in enumerate(found.items)}
+        seen = Counter(i for r in judged for i in r.order if i not in MARKERS)
+        off = Counter(i for r in judged for i in r.off)
+        for item in sorted(seen):
+            share = round(1 - off[item] / seen[item], 3)
+            n = place.get(item)
+            if n is None:  # off in every window: at the zero card
+                zero = round(found.cards[ZERO], 4)
+                rows.append(Intensity(item, value, zero, 0.0, OFF_SD, share, seen[item]))
                 continue
             sd = float(found.fit.sd[n] * max(slope[n], 1e-3))
-            share = 1 - off[item] / seen[item]
-            rows.append(
-                Intensity(
-                    item, value, round(float(found.fit.mean[n]), 4), round(float(points[n]), 3), round(sd, 3),
-                    round(share, 3), seen[item],
-                )
-            )  # fmt: skip
+            utility, intensity = round(float(found.fit.mean[n]), 4), round(float(points[n]), 3)
+            rows.append(Intensity(item, value, utility, intensity, round(sd, 3), share, seen[item]))
     return rows, fits
 
 

@@ -36,7 +36,7 @@ class Local:
         loader: Any = AutoModelForCausalLM
         self._model = loader.from_pretrained(str(folder), dtype="float32", **source).eval()
         self._max_tokens = config.max_tokens
-        self._threads = config.threads
+        self._temperature = config.temperature
         self._turn = asyncio.Lock()
 
     async def complete(self, body: bytes, seconds: float) -> Reply:
@@ -78,7 +78,7 @@ class Local:
                 param="messages",
                 code="context_length_exceeded",
             )
-        temperature = 1.0 if request.get("temperature") is None else float(request["temperature"])
+        temperature = self._temperature if request.get("temperature") is None else float(request["temperature"])
         sampling: dict[str, Any] = {"do_sample": False}
         if temperature > 0:
             top_p = 1.0 if request.get("top_p") is None else float(request["top_p"])

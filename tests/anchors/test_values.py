@@ -29,8 +29,26 @@ def test_unknown_name_says_what_is_near() -> None:
         catalogue().resolve("benevolance")
 
 
-def test_a_broken_file_names_value_and_field(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping of value ids"),
+        ("xy:\n  definition: d\n", "value 'xy': an id has the form theory/name"),
+        ("x/y:\n  groups: [a]\n", "value 'x/y': definition: missing"),
+        ("x/y:\n  definition: d\n  supports: s\n", "value 'x/y': supports: must be a list"),
+        ("x/y:\n  definition: d\n  ladder: {for: {faint: a}}\n", "value 'x/y': ladder.for: needs faint, mild"),
+    ],
+)
+def test_a_broken_file_names_value_and_field(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "values.yaml"
-    path.write_text("x/y:\n  groups: [a]\n  definition: d\n")
-    with pytest.raises(ValueError, match="value 'x/y': 'ladder'"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
         load(path)
+
+
+def test_a_value_of_ones_own_needs_a_definition_alone(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("house/thrift:\n  definition: spending little and wasting nothing\n")
+    value = load(path)["house/thrift"]
+    assert "spending little" in value.ladder.favour[3]
+    assert len(set(value.ladder.favour + value.ladder.against)) == 8

@@ -1,0 +1,145 @@
+"""`valueflow score`: measure texts from the command line, one or a file of them."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from proxy.cli.shared import fail, read_settings
+
+_out = Console()
+
+
+def score(
+    text: Annotated[str | None, typer.Argument(help="the text to score")] = None,
+    values: Annotated[str, typer.Option(help="value names, comma separated; all without it")] = "",
+    question: Annotated[str, typer.Option(help="the question that the text answers")] = "",
+    jsonl: Annotated[
+        Path | None, typer.Option(help="score a file of {text, question?, values} lines; - for stdin")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    explain: Annotated[bool, typer.Option(help="show the anchors just below and above")] = False,
+) -> None:
+    """Measure how strongly a text expresses values."""
+    from anchors.evaluator import Text
+    from anchors.score import Score
+
+    if (text is None) == (jsonl is None):
+        raise fail("give either a text or --jsonl FILE")
+    evaluator = _evaluator()
+    if jsonl is not None:
+        _score_lines(evaluator, jsonl)
+        return
+    names = _resolved([v for v in values.split(",") if v.strip()] or list(evaluator.gauge.values))
+    scores = evaluator.evaluate([Text(text or "", question)], names)[0]
+    if as_json:
+        print(json.dumps({"scores": _plain(scores), "evaluator": evaluator.version}))
+        return
+    table = Table(
+        "value",
+        "intensity",
+        "-10        0       +10",
+        "90% interval",
+        "relevance",
+        title=f"evaluator {evaluator.version}",
+    )
+    for name, found in scores.items():
+        if isinstance(found, Score):
+            table.add_row(
+                name, f"{found.intensity:+.1f} ± {found.sd:.1f}", _bar(found.low, found.intensity, found.high),
+                f"{found.low:+.1f} to {found.high:+.1f}", f"{found.relevance:.2f}",
+            )  # fmt: skip
+        else:
+            table.add_row(name, found.reason, "", "", "")
+    _out.print(table)
+    for name, found in scores.items():
+        for side in ("below", "above"):
+            near = getattr(found, side, None) if explain else None
+            if near is not None:
+                _out.print(
+                    f"{name} {side}: {near.intensity:+.1f} {near.id}: {near.text}", markup=False, highlight=False
+                )
+
+
+def _bar(low: float, middle: float, high: float, width: int = 21) -> str:
+    def place(x: float) -> int:
+        return round((min(max(x, -10.0), 10.0) + 10) / 20 * (width - 1))
+
+    cells = ["·"] * width
+    cells[width // 2] = "|"
+    for at in range(place(low), place(high) + 1):
+        cells[at] = "─"
+    cells[place(middle)] = "●"
+    return "".join(cells)
+
+
+def _evaluator() -> Any:
+    from anchors.evaluator import default_evaluator
+
+    settings = read_settings()
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    return default_evaluator(settings.encoder, settings.device or None, settings.scoring_batch, settings.threads)
+
+
+def _resolved(names: list[str]) -> list[str]:
+    from anchors.values import UnknownValue, catalogue
+
+    try:
+        return [catalogue().resolve(name).id for name in names]
+    except UnknownValue as error:
+        raise fail(str(error)) from error
+
+
+def _plain(scores: Any) -> dict[str, Any]:
+    from anchors.score import Score
+    from proxy.render import score_fields
+
+    return {n: score_fields(s) if isinstance(s, Score) else {"unscored": s.reason} for n, s in scores.items()}
+
+
+def _score_lines(evaluator: Any, path: Path) -> None:
+    """One result a line, in order, in batches; a bad line ends it, naming file, line and field."""
+    from anchors.evaluator import Text
+
+    batch: list[tuple[Text, list[str]]] = []
+
+    def flush() -> None:
+        union = list(dict.fromkeys(v for _, wanted in batch for v in wanted))
+        for (_, wanted), scores in zip(batch, evaluator.evaluate([t for t, _ in batch], union), strict=True):
+            print(json.dumps({"scores": _plain({v: scores[v] for v in wanted})}))
+        batch.clear()
+
+    for number, line in _lines(path):
+        place = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise fail(f"{place}: not JSON: {error}") from error
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            raise fail(f"{place}: text: must be a string")
+        if not isinstance(row.get("values"), list) or not all(isinstance(v, str) for v in row["values"]):
+            raise fail(f"{place}: values: must be a list of value names")
+        if not isinstance(row.get("question") or "", str):
+            raise fail(f"{place}: question: must be a string")
+        batch.append((Text(row["text"], row.get("question") or ""), _resolved(row["values"])))
+        if len(batch) == 256:
+            flush()
+    if batch:
+        flush()
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    if str(path) == "-":
+        yield from ((n, line) for n, line in enumerate(sys.stdin, start=1) if line.strip())
+        return
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from ((n, line) for n, line in enumerate(file, start=1) if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise fail(f"{path}: {error}") from error

@@ -1,0 +1,36 @@
+"""What all commands share: settings read once, and errors shown as one message without a traceback."""
+
+from pathlib import Path
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from proxy.settings import Settings
+
+err = Console(stderr=True)
+
+
+def fail(message: str) -> typer.Exit:
+    """Show the message; raise what this returns."""
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+def read_settings() -> Settings:
+    """The settings, or an exit that names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            name = f"VALUEFLOW_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
+            lines.append(name + str(item["msg"]).removeprefix("Value error, "))
+        raise fail("\n".join(lines)) from error
+
+
+def make_folder_of(database: str) -> None:
+    """A SQLite file's folder is made; other databases have none."""
+    scheme, _, path = database.partition(":///")
+    if scheme.startswith("sqlite") and path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
