@@ -2,7 +2,7 @@
 
 Knows a gauge's few calibration numbers and how they are fitted; nothing of texts. Comparisons by one deterministic
 head are one observation, not k, so the curvature of the likelihood is no error bar: the sd is the error that was
-seen out-of-fold, by relevance, length, misfit with the panel and extremity.
+seen on texts that were not trained on, by relevance, length and extremity.
 """
 
 from dataclasses import dataclass
@@ -28,19 +28,26 @@ class Estimate:
     high: float
 
 
-def calibrate(gauge: Gauge, value: int, utility: float, relevance: float, misfit: float, words: float) -> Estimate:
+def calibrate(gauge: Gauge, value: int, utility: float, relevance: float, words: float) -> Estimate:
     """The estimate for one utility of the value with this number. It is not clamped to the anchors' range."""
-    intensity = float(gauge.intercept[value] + gauge.slope[value] * utility)
-    drivers = error_drivers(np.array([utility]), np.array([relevance]), np.array([misfit]), np.array([words]))
+    stance = gauge.intercept[value] + gauge.slope[value] * utility
+    intensity = float(mixed(stance, relevance))
+    drivers = error_drivers(np.array([stance]), np.array([relevance]), np.array([words]))
     sd = float(predicted_sd(gauge.error, drivers)[0])
     half = gauge.quantile * sd
     return Estimate(intensity, sd, intensity - half, intensity + half)
 
 
-def error_drivers(utility: Floats, relevance: Floats, misfit: Floats, words: Floats) -> Floats:
-    """What predicts error, (n, 5): constant, relevance, log length, misfit with the panel, extremity."""
+def mixed(stance: Floats | float, relevance: Floats | float) -> Floats:
+    """The mean of relevance * N(stance, .) + (1 - relevance) * zero: a text off the value stands at zero."""
+    return np.asarray(relevance * np.asarray(stance), dtype=np.float64)
+
+
+def error_drivers(stance: Floats, relevance: Floats, words: Floats) -> Floats:
+    """What predicts error, (n, 5): constant, relevance, log length, extremity, and the mixture's own spread."""
+    spread = np.sqrt(relevance * (1 - relevance)) * np.abs(stance)
     return np.column_stack(
-        [np.ones_like(utility), relevance, np.log(np.maximum(words, 1.0)), misfit, np.minimum(np.abs(utility), 6.0)]
+        [np.ones_like(stance), relevance, np.log(np.maximum(words, 1.0)), np.minimum(np.abs(stance), 10.0), spread]
     )
 
 

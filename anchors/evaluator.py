@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from anchors import calibration, comparator
+from anchors import calibration
+from anchors.comparator import Comparator
 from anchors.encoder import Encode, Encoder
 from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
@@ -33,6 +35,14 @@ class Text:
     question: str = ""
 
 
+class EncodeWithLayers(Encode, Protocol):
+    """An encoder whose upper layers the stance network can start from."""
+
+    def upper_layers(self) -> Sequence[torch.nn.Module]:
+        """Those layers; their weights are copied."""
+        ...
+
+
 class Evaluate(Protocol):
     """What the rest of the product asks of an evaluator."""
 
@@ -45,27 +55,27 @@ class Evaluate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Uncalibrated measurements of n texts on V values: utility, stance, relevance, misfit (n, V); words (n,).
+    """Uncalibrated measurements of n texts on k values: utility, stance, relevance (n, k); words (n,).
 
-    `misfit` is how far the panel's own residuals spread, in points; `panels` the anchor numbers by value.
+    `panels` are the anchor numbers (n, p) of each value in turn.
     """
 
     utility: Floats
     stance: Floats
     relevance: Floats
-    misfit: Floats
     words: Floats
-    panels: Mapping[int, NDArray[np.int64]]
+    panels: Sequence[NDArray[np.int64]]
 
 
 class Evaluator:
     """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
 
-    def __init__(self, encoder: Encode, gauge: Gauge) -> None:
+    def __init__(self, encoder: EncodeWithLayers, gauge: Gauge) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self._encoder = encoder
         self._panel = Panel(gauge)
+        self._comparator = Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
         self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
 
@@ -76,35 +86,31 @@ class Evaluator:
             dict.fromkeys(values, Unscored("too_long" if t.text.strip() else "empty")) for t in texts
         ]
         able = [i for i, t in enumerate(texts) if t.text.strip() and len(t.text) <= MAX_CHARACTERS]
-        if able:
+        if able and values:
             measured = self.measure([texts[i] for i in able], columns)
             for row, i in enumerate(able):
-                for column, value in zip(columns, values, strict=True):
-                    result[i][value] = self._score(measured, row, column)
+                for place, value in enumerate(values):
+                    result[i][value] = self._score(measured, row, place, columns[place])
         return result
 
     def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
-        """Everything before calibration, for the values with these numbers; other columns are NaN."""
+        """Everything before calibration, for the values with these numbers."""
         encoding = self._encoder([t.text for t in texts])
-        stance = comparator.stance(self.gauge, encoding)
-        utility, misfit = np.full_like(stance, np.nan), np.full_like(stance, np.nan)
-        panels = {}
-        for column in columns:
-            panels[column] = panel = self._panel.find(encoding.embedding, column)
-            utility[:, column], misfit[:, column] = against_panel(self.gauge, stance[:, column], panel)
+        stance, relevance = self._comparator.read(encoding, columns)
+        panels = [self._panel.find(encoding.embedding, column) for column in columns]
+        utility = np.empty_like(stance)
+        for place, panel in enumerate(panels):
+            wins = self._comparator.beats(stance[:, place, None], self.gauge.anchor_intensity[panel])
+            utility[:, place] = utility_against(self.gauge.anchor_utility[panel], wins)
         words = np.asarray([len(t.text.split()) for t in texts], dtype=np.float64)
-        return Measured(utility, stance, comparator.relevance(self.gauge, encoding), misfit, words, panels)
+        return Measured(utility, stance, relevance, words, panels)
 
-    def _score(self, measured: Measured, row: int, column: int) -> Score:
+    def _score(self, measured: Measured, row: int, place: int, column: int) -> Score:
+        relevance = float(measured.relevance[row, place])
         estimate = calibration.calibrate(
-            self.gauge,
-            column,
-            utility=float(measured.utility[row, column]),
-            relevance=float(measured.relevance[row, column]),
-            misfit=float(measured.misfit[row, column]),
-            words=float(measured.words[row]),
+            self.gauge, column, float(measured.utility[row, place]), relevance, float(measured.words[row])
         )
-        panel = measured.panels[column][row]
+        panel = measured.panels[place][row]
         intensities = self.gauge.anchor_intensity[panel]
         below, above = panel[intensities <= estimate.intensity], panel[intensities > estimate.intensity]
         return Score(
@@ -112,8 +118,8 @@ class Evaluator:
             sd=estimate.sd,
             low=estimate.low,
             high=estimate.high,
-            relevance=float(measured.relevance[row, column]),
-            utility=float(measured.utility[row, column]),
+            relevance=relevance,
+            utility=float(measured.utility[row, place]),
             below=self._neighbour(below[np.argmax(self.gauge.anchor_intensity[below])]) if len(below) else None,
             above=self._neighbour(above[np.argmin(self.gauge.anchor_intensity[above])]) if len(above) else None,
         )
@@ -121,16 +127,6 @@ class Evaluator:
     def _neighbour(self, anchor: int) -> Neighbour:
         gauge = self.gauge
         return Neighbour(gauge.anchor_id[anchor], gauge.anchor_text[anchor], float(gauge.anchor_intensity[anchor]))
-
-
-def against_panel(gauge: Gauge, stance: Floats, panel: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Utility (n,) of texts with these stances (n,) against their panels (n, k), and the panel's misfit (n,).
-
-    Anchors are training texts, so their stances are out-of-fold ones: otherwise the comparison would flatter them.
-    """
-    wins = comparator.beats(gauge, stance[:, None], gauge.anchor_stance[panel])
-    residuals = gauge.anchor_intensity[panel] - gauge.anchor_stance[panel]
-    return utility_against(gauge.anchor_utility[panel], wins), residuals.std(axis=1)
 
 
 def _missing(value: str) -> int:

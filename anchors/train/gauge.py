@@ -1,147 +1,162 @@
-"""Train the gauge of `anchors/gauge.py` from a VIDB: heads, out-of-fold panel, calibration, conformal factor.
+"""Train the gauge of `anchors/gauge.py` from a VIDB: network, panel, calibration, conformal factor.
 
-Knows which split serves what: `panel` trains and calibrates (out-of-fold), `calibration` serves the conformal factor
-alone, `steer` and `test` are not touched.
+Knows which split serves what: `panel` trains the network and holds the anchors; one half of the calibration topics
+fits sharpness, map and error model, the other half the conformal factor; `steer` and `test` are not touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import log_expit
 
 from anchors import calibration
-from anchors.encoder import Encode, Encoding
-from anchors.evaluator import Evaluator, Text, against_panel
+from anchors.encoder import Encode
+from anchors.evaluator import EncodeWithLayers, Evaluator, Text
 from anchors.gauge import Gauge
-from anchors.panel import Panel
-from anchors.train.head import Sharing, fit, out_of_fold
+from anchors.score import Score
+from anchors.stance import StanceNetwork, value_queries
 from anchors.train.rows import Rows
+from anchors.train.stance import Example, Label, Schedule, train
 from anchors.values import Catalogue
+from anchors.vidb.texts import VidbText
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What training may choose. `blind` removes the value from the input: the floor that measures tone alone."""
+class Recipe:
+    """How the network is trained: once over public labels, then over the VIDB."""
 
-    sharing: Sharing = field(default_factory=Sharing)
-    relevance_sharing: Sharing = field(default_factory=Sharing)
-    blind: bool = False
-
-
-def train(
-    rows: Rows, encode: Encode, encoding: Encoding, catalogue: Catalogue, vidb: str, provisional: bool,
-    options: Options = Options(),
-) -> Gauge:  # fmt: skip
-    """A gauge from these rows; `encoding` holds all of `rows.texts`. Deterministic."""
-    panel = rows.where("panel")
-    text, value, groups = rows.text[panel], rows.value[panel], rows.topics()[panel]
-    mean, scale = encoding.states[text].mean(0), encoding.states[text].std(0) + 1e-6
-    features = (encoding.states[text] - mean) / scale / np.sqrt(encoding.states.shape[1])
-    kernel, relevance_kernel = kernels(encode, catalogue, rows.values, options)
-
-    target = rows.intensity[panel]
-    stance, stance_bias = fit(features, value, target, kernel, options.sharing.ridge)
-    oof = out_of_fold(features, value, target, groups, kernel, options.sharing.ridge)
-    topical = encoding.embedding[text].astype(np.float64)
-    relevance, relevance_bias = _relevance(topical, value, rows.relevance[panel], groups, relevance_kernel, options)
-    draft = Gauge(
-        encoder=encode.name, values=rows.values, mean=mean.astype(np.float64),
-        scale=(scale * np.sqrt(encoding.states.shape[1])).astype(np.float64),
-        stance=stance, stance_bias=stance_bias, relevance=relevance, relevance_bias=relevance_bias,
-        sharpness=_sharpness(oof, target, value, groups),
-        anchor_value=value, anchor_embedding=topical, anchor_intensity=target, anchor_utility=rows.utility[panel],
-        anchor_stance=oof, anchor_id=tuple(rows.texts[t].id for t in text),
-        anchor_text=tuple(rows.texts[t].text for t in text),
-        slope=np.ones(len(rows.values)), intercept=np.zeros(len(rows.values)), error=np.zeros(5), quantile=1.645,
-        vidb=vidb, provisional=provisional,
-    )  # fmt: skip
-    return _calibrated(draft, rows, encoding, encode)
+    public: Schedule = field(default_factory=lambda: Schedule(epochs=1.0, rate=8e-5, batch=32))
+    vidb: Schedule = field(default_factory=lambda: Schedule(epochs=4.0, rate=1.5e-4, batch=24, pairs=True))
 
 
-def kernels(encode: Encode, catalogue: Catalogue, values: Sequence[str], options: Options) -> tuple[Floats, Floats]:
-    """Kernels over values for stance and relevance, from the cosines of the definitions' embeddings."""
-    vectors = encode([catalogue[v].definition for v in values]).embedding.astype(np.float64)
-    similarity = vectors @ vectors.T
-    if options.blind:
-        return np.ones_like(similarity), np.ones_like(similarity)
-    return options.sharing.over(similarity), options.relevance_sharing.over(similarity)
+def vidb_examples(rows: Rows, which: Ints) -> list[Example]:
+    """Training examples from these rows; a text off the value for every judge has intensity zero."""
+    labels: dict[int, dict[int, Label]] = {}
+    for row in which:
+        found = Label(float(rows.intensity[row]), float(rows.relevance[row]))
+        labels.setdefault(int(rows.text[row]), {})[int(rows.value[row])] = found
+    return [Example(rows.texts[t].text, found) for t, found in labels.items()]
 
 
-def _relevance(
-    features: Floats, value: Ints, share: Floats, groups: Ints, kernel: Floats, options: Options
-) -> tuple[Floats, Floats]:
-    """Weights and biases of relevance log-odds: a ridge on the judges' share, stretched by an out-of-fold logistic."""
-    ridge = options.relevance_sharing.ridge
-    weights, bias = fit(features, value, share, kernel, ridge)
-    raw = out_of_fold(features, value, share, groups, kernel, ridge)
-
-    def loss(c: Floats) -> float:
-        z = c[0] * raw + c[1]
-        return float(-np.mean(share * log_expit(z) + (1 - share) * log_expit(-z)))
-
-    stretch, shift = minimize(loss, np.array([4.0, -2.0]), method="BFGS").x
-    return stretch * weights, stretch * bias + shift
-
-
-def _sharpness(oof: Floats, target: Floats, value: Ints, groups: Ints) -> float:
-    """Log-odds per point of predicted difference, by maximum likelihood on pairs of one value and different topics."""
-    rng = np.random.default_rng(0)
-    gaps, wins = [], []
-    for v in np.unique(value):
-        mine = np.flatnonzero(value == v)
-        left, right = rng.choice(mine, 4000), rng.choice(mine, 4000)
-        keep = (groups[left] != groups[right]) & (target[left] != target[right])
-        gaps.append(oof[left][keep] - oof[right][keep])
-        wins.append((target[left] > target[right])[keep])
-    gap, win = np.concatenate(gaps), np.concatenate(wins)
-    sign = np.where(win, 1.0, -1.0)
-    found = minimize(lambda b: float(-np.mean(log_expit(sign * np.exp(b[0]) * gap))), np.zeros(1), method="BFGS")
-    return float(np.exp(found.x[0]))
+def train_gauge(
+    rows: Rows,
+    encoder: EncodeWithLayers,
+    catalogue: Catalogue,
+    vidb: str,
+    public: Sequence[Example] = (),
+    recipe: Recipe | None = None,
+    tell: Tell = lambda text: None,
+) -> Gauge:
+    """A gauge from these rows; about half an hour on two cores."""
+    recipe = recipe or Recipe()
+    queries = value_queries([catalogue[v] for v in rows.values], lambda texts: encoder(texts).embedding)
+    network = StanceNetwork(encoder.upper_layers(), queries, queries.shape[1] // 2)
+    if public:
+        train(
+            network,
+            encoder,
+            public,
+            recipe.public,
+            lambda *at: tell("public labels: {} of {}, loss {:.3f}".format(*at)),
+        )
+    examples = vidb_examples(rows, rows.where("panel"))
+    train(network, encoder, examples, recipe.vidb, lambda *at: tell("VIDB: {} of {}, loss {:.3f}".format(*at)))
+    return calibrated(assemble(rows, encoder, network, vidb), rows, encoder)
 
 
-def _calibrated(draft: Gauge, rows: Rows, encoding: Encoding, encode: Encode) -> Gauge:
-    """The map and the error model from the panel out-of-fold, the conformal factor from the calibration split."""
-    finder = Panel(draft)
-    utility, misfit = np.zeros(len(draft.anchor_value)), np.zeros(len(draft.anchor_value))
-    topic = np.array([t.topic for t in rows.texts])[rows.text[rows.where("panel")]]
-    for v in range(len(draft.values)):
-        mine = np.flatnonzero(draft.anchor_value == v)
-        for a in mine:
-            found = finder.find(draft.anchor_embedding[a : a + 1], v)
-            others = found[:, topic[found[0]] != topic[a]]  # a text is no opponent of itself or of its own topic
-            if others.shape[1]:
-                utility[a], misfit[a] = (x[0] for x in against_panel(draft, draft.anchor_stance[a : a + 1], others))
-    slope, intercept = calibration.fit_map(utility, draft.anchor_intensity, draft.anchor_value, len(draft.values))
-    panel = rows.where("panel")
-    words = np.array([len(rows.texts[t].text.split()) for t in rows.text[panel]], dtype=np.float64)
-    topical = expit(
-        np.sum(draft.anchor_embedding * draft.relevance[draft.anchor_value], axis=1)
-        + draft.relevance_bias[draft.anchor_value]
+def assemble(rows: Rows, encode: Encode, network: StanceNetwork, vidb: str) -> Gauge:
+    """A gauge with its panel, not yet calibrated."""
+    panel = np.array([r for r in rows.where("panel") if rows.texts[rows.text[r]].register != "borrowed"])
+    texts = rows.text[panel]
+    distinct = sorted(set(texts.tolist()))
+    place = {t: n for n, t in enumerate(distinct)}
+    embedding = encode([rows.texts[t].text for t in distinct]).embedding.astype(np.float64)
+    return Gauge(
+        encoder=encode.name,
+        cut=0,
+        values=rows.values,
+        network=network.state_dict(),
+        sharpness=0.5,
+        anchor_value=rows.value[panel],
+        anchor_embedding=embedding[[place[t] for t in texts]],
+        anchor_intensity=rows.intensity[panel],
+        anchor_utility=rows.utility[panel],
+        anchor_id=tuple(rows.texts[t].id for t in texts),
+        anchor_text=tuple(rows.texts[t].text for t in texts),
+        slope=np.ones(len(rows.values)),
+        intercept=np.zeros(len(rows.values)),
+        error=np.zeros(5),
+        quantile=1.645,
+        vidb=vidb,
+        provisional=True,
     )
-    residual = draft.anchor_intensity - intercept[draft.anchor_value] - slope[draft.anchor_value] * utility
-    error = calibration.fit_error(calibration.error_drivers(utility, topical, misfit, words), residual)
-    gauge = replace(draft, slope=slope, intercept=intercept, error=error)
-    return replace(gauge, quantile=_conformal(gauge, rows, encode))
 
 
-def _conformal(gauge: Gauge, rows: Rows, encode: Encode) -> float:
+def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers) -> Gauge:
+    """Sharpness, map and error model from one half of the calibration topics, the conformal factor from the other."""
     held = rows.where("calibration")
-    evaluator = Evaluator(encode, gauge)
-    texts = sorted(set(rows.text[held].tolist()))
-    scores = dict(
-        zip(texts, evaluator.evaluate([Text(rows.texts[t].text, rows.texts[t].question) for t in texts], gauge.values),
-            strict=True)
-    )  # fmt: skip
-    found = [
-        (scores[t][gauge.values[v]], y)
-        for t, v, y in zip(rows.text[held], rows.value[held], rows.intensity[held], strict=True)
-    ]
-    residual = np.array([y - s.intensity for s, y in found])
-    sd = np.array([s.sd for s, _ in found])
-    return calibration.conformal_quantile(residual, sd)
+    half = rows.topics()[held] % 2 == 0
+    fitted, conformal = held[half], held[~half]
+    gauge = replace(draft, sharpness=_sharpness(draft, rows, encoder, fitted))
+    utility, relevance, words = _measured(gauge, rows, encoder, fitted)
+    value, truth = rows.value[fitted], rows.intensity[fitted]
+    on = rows.relevance[fitted] >= 0.5
+    slope, intercept = calibration.fit_map(utility[on], truth[on], value[on], len(rows.values))
+    stance = intercept[value] + slope[value] * utility
+    residual = truth - calibration.mixed(stance, relevance)
+    error = calibration.fit_error(calibration.error_drivers(stance, relevance, words), residual)
+    gauge = replace(gauge, slope=slope, intercept=intercept, error=error)
+    scores = scores_of(Evaluator(encoder, gauge), rows, conformal)
+    residual = rows.intensity[conformal] - np.array([s.intensity for s in scores])
+    return replace(gauge, quantile=calibration.conformal_quantile(residual, np.array([s.sd for s in scores])))
+
+
+def scores_of(evaluator: Evaluator, rows: Rows, which: Ints) -> list[Score]:
+    """The evaluator's scores of these rows, in order. Raises ValueError when a text cannot be scored."""
+    texts = sorted(set(rows.text[which].tolist()))
+    found = evaluator.evaluate([_as_text(rows.texts[t]) for t in texts], rows.values)
+    place = {t: n for n, t in enumerate(texts)}
+    scores = [found[place[t]][rows.values[v]] for t, v in zip(rows.text[which], rows.value[which], strict=True)]
+    if not all(isinstance(s, Score) for s in scores):
+        raise ValueError("a text of the set cannot be scored")
+    return [s for s in scores if isinstance(s, Score)]
+
+
+def _as_text(text: VidbText) -> Text:
+    return Text(text.text, text.question)
+
+
+def _measured(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> tuple[Floats, Floats, Floats]:
+    """Utility, relevance and words of these rows."""
+    texts = sorted(set(rows.text[which].tolist()))
+    place = np.array([texts.index(t) for t in rows.text[which]])
+    found = Evaluator(encoder, gauge).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
+    value = rows.value[which]
+    return found.utility[place, value], found.relevance[place, value], found.words[place]
+
+
+def _sharpness(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> float:
+    """Log-odds per point between a text's stance and an anchor's intensity, by maximum likelihood."""
+    texts = sorted(set(rows.text[which].tolist()))
+    place = np.array([texts.index(t) for t in rows.text[which]])
+    value = rows.value[which]
+    measured = Evaluator(encoder, gauge).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
+    stance = measured.stance[place, value]
+    gaps, signs = [], []
+    rng = np.random.default_rng(0)
+    for v in np.unique(value):
+        mine, anchors = np.flatnonzero(value == v), np.flatnonzero(gauge.anchor_value == v)
+        a, b = rng.choice(mine, 400), rng.choice(anchors, 400)
+        gap, truth = stance[a] - gauge.anchor_intensity[b], rows.intensity[which][a] - gauge.anchor_intensity[b]
+        gaps.append(gap[truth != 0])
+        signs.append(np.sign(truth[truth != 0]))
+    gap, sign = np.concatenate(gaps), np.concatenate(signs)
+    found = minimize(lambda b: float(-np.mean(log_expit(sign * np.exp(b[0]) * gap))), np.zeros(1), method="BFGS")
+    return float(np.clip(np.exp(found.x[0]), 0.02, 5.0))

@@ -1,6 +1,6 @@
 """A VIDB as arrays: one row a text and value, with the split of its topic. Knows files' contents, not models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,15 @@ class Rows:
         return np.array([names[t.topic] for t in self.texts])[self.text]
 
 
-def read_rows(folder: Path) -> Rows:
-    """All rows of a VIDB. Raises BrokenSet; rows of texts that are not in it (ranked by hash alone) are left out."""
+def read_rows(folder: Path, borrowed: Mapping[str, str] | None = None) -> Rows:
+    """All rows of a VIDB. Raises BrokenSet.
+
+    Other people's texts are in it by their hash alone; `borrowed` gives those at hand by id, and they count as panel
+    texts of a topic of their own. Rows of the others are left out.
+    """
     texts = read_texts(folder)
+    for name, text in (borrowed or {}).items():
+        texts[name] = VidbText(name, "borrowed", f"borrowed {name}", "panel", text, (), "borrowed")
     rows = [row for row in read_intensities(folder) if row.text in texts]
     return as_rows(rows, list(texts.values()))
 

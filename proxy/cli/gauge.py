@@ -18,39 +18,42 @@ FIGURES = ("pairwise", "pairwise_far", "conflict", "spearman", "mae", "sign", "c
 _Folder = Annotated[Path, typer.Option(help="the VIDB's folder")]
 
 
-def _prepared(vidb: Path, threads: int) -> tuple[Any, Any, Any]:
-    """Rows, an encoder that remembers, and the encodings of all texts."""
+def _encoder(threads: int) -> Any:
+    """The configured encoder, remembering what it read."""
     from anchors.encoder import Encoder
     from anchors.train.memory import Remembering
-    from anchors.train.rows import read_rows
-    from anchors.vidb.manifest import verify
-    from anchors.vidb.texts import BrokenSet
 
-    try:
-        verify(vidb)
-        rows = read_rows(vidb)
-    except BrokenSet as error:
-        raise fail(str(error)) from error
     settings = read_settings()
-    encode = Remembering(Encoder(settings.encoder, device=settings.device or None, batch_size=32, threads=threads))
-    _out.print(f"encoding {len(rows.texts)} texts with {encode.name} …")
-    return rows, encode, encode([t.text for t in rows.texts])
+    return Remembering(Encoder(settings.encoder, device=settings.device or None, batch_size=32, threads=threads))
 
 
 def train(
     vidb: _Folder = VIDB,
     out: Annotated[Path, typer.Option(help="where the gauge is written")] = GAUGE,
+    public: Annotated[Path | None, typer.Option(help="folder with public labelled sets, for better weights")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
-    """Train the gauge from a VIDB; a few minutes on two cores."""
+    """Train the gauge from a VIDB; about half an hour on two cores."""
     from anchors import gauge
-    from anchors.train.gauge import train as fit
+    from anchors.train.gauge import train_gauge
+    from anchors.train.public import borrowed_texts, public_examples
+    from anchors.train.rows import read_rows
     from anchors.values import catalogue
-    from anchors.vidb.manifest import read_manifest
+    from anchors.vidb.manifest import read_manifest, verify
+    from anchors.vidb.texts import BrokenSet, read_jsonl
 
-    rows, encode, encoding = _prepared(vidb, threads)
+    try:
+        verify(vidb)
+        listed = {}
+        if public is not None and (vidb / "borrowed.jsonl").exists():
+            listed = {row["sha256"]: row["id"] for _, row in read_jsonl(vidb / "borrowed.jsonl")}
+        rows = read_rows(vidb, borrowed_texts(public, listed) if public is not None else None)
+        examples = public_examples(public, rows.values) if public is not None else []
+    except (BrokenSet, OSError) as error:
+        raise fail(str(error)) from error
     version = str(read_manifest(vidb)["version"])
-    made = gauge.save(fit(rows, encode, encoding, catalogue(), version, provisional=True), out)
+    made = train_gauge(rows, _encoder(threads), catalogue(), version, examples, tell=_out.print)
+    made = gauge.save(made, out)
     _out.print(f"gauge {made.version}: {len(made.values)} values, {len(made.anchor_id)} panel anchors, in {out}")
 
 
@@ -63,16 +66,22 @@ def evaluate(
     """Figures of the gauge on texts that it never saw, beside baselines, with 95% intervals over topics."""
     from anchors import evaluation, gauge
     from anchors.evaluator import Evaluator
-    from anchors.train.gauge import Options
-    from anchors.train.gauge import train as fit
+    from anchors.train.rows import read_rows
     from anchors.values import catalogue
+    from anchors.vidb.manifest import verify
+    from anchors.vidb.texts import BrokenSet
 
-    rows, encode, encoding = _prepared(vidb, threads)
-    ours = gauge.load(GAUGE)
-    blind = fit(rows, encode, encoding, catalogue(), ours.vidb, provisional=True, options=Options(blind=True))
+    try:
+        verify(vidb)
+        rows = read_rows(vidb)
+        ours = gauge.load(GAUGE)
+    except (BrokenSet, gauge.BrokenGauge) as error:
+        raise fail(str(error)) from error
+    encode = _encoder(threads)
+    evaluator = Evaluator(encode, ours)
     held = rows.where("calibration" if split == "calibration" else "test")
-    predictions = {"valueflow": evaluation.gauge_predictions(Evaluator(encode, ours), rows, held)}
-    predictions |= evaluation.baselines(ours, blind, rows, held, encode, catalogue())
+    predictions = {"valueflow": evaluation.gauge_predictions(evaluator, rows, held)}
+    predictions |= evaluation.baselines(evaluator, rows, held, encode, catalogue())
     reports = {name: evaluation.evaluate(p, rows, held) for name, p in predictions.items()}
     if as_json:
         print(json.dumps({name: report.as_dict() for name, report in reports.items()}))

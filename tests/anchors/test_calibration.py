@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from anchors.calibration import conformal_quantile, error_drivers, fit_error, fit_map, predicted_sd
+from anchors.calibration import conformal_quantile, error_drivers, fit_error, fit_map, mixed, predicted_sd
 
 RNG = np.random.default_rng(3)
 
@@ -21,11 +21,17 @@ def test_the_map_recovers_lines_and_shrinks_small_values_to_the_pool() -> None:
 def test_the_error_model_finds_what_drives_error() -> None:
     n = 4000
     relevance = RNG.uniform(0, 1, n)
-    drivers = error_drivers(np.zeros(n), relevance, np.ones(n), np.full(n, 50.0))
+    drivers = error_drivers(np.zeros(n), relevance, np.full(n, 50.0))
     residual = RNG.normal(size=n) * np.exp(0.3 + 0.8 * relevance)
     sd = predicted_sd(fit_error(drivers, residual), drivers)
     assert sd[relevance > 0.9].mean() == pytest.approx(np.exp(0.3 + 0.8 * 0.95), rel=0.1)
     assert sd[relevance < 0.1].mean() == pytest.approx(np.exp(0.3 + 0.8 * 0.05), rel=0.1)
+
+
+def test_a_doubtful_relevance_pulls_to_zero_and_spreads() -> None:
+    assert mixed(6.0, 0.5) == pytest.approx(3.0)
+    certain, doubtful = (error_drivers(np.array([6.0]), np.array([r]), np.array([50.0]))[0, 4] for r in (1.0, 0.5))
+    assert (certain, doubtful) == (0.0, pytest.approx(3.0))
 
 
 def test_the_conformal_factor_covers_new_texts() -> None:

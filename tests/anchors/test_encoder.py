@@ -2,8 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from anchors.encoder import CorruptModel, Encoder, locate, verify_sha256
+from anchors.encoder import MAX_TOKENS, CorruptModel, Encoder, locate, verify_sha256
+from anchors.train.memory import Remembering
 
 TEXTS = ["A short one.", "A rather longer text about a ferry and its captain. " * 12, "Lunch is at noon."]
 
@@ -12,16 +14,31 @@ def test_batches_and_order_do_not_change_a_text(encoder: Encoder) -> None:
     together = encoder(TEXTS)
     for n, text in enumerate(TEXTS):
         alone = encoder([text])
+        length = int(alone.mask.sum())
+        assert int(together.mask[n].sum()) == length
         assert np.allclose(together.embedding[n], alone.embedding[0], atol=1e-5)
-        assert np.allclose(together.states[n], alone.states[0], atol=1e-4)
+        assert torch.allclose(together.states[n, :length], alone.states[0], atol=1e-4)
 
 
 def test_shapes_and_unit_length(encoder: Encoder) -> None:
     found = encoder(TEXTS)
     assert found.embedding.shape == (3, 384)
-    assert found.states.shape == (3, 3 * 384)
+    assert found.states.shape == (*found.mask.shape, 384)
+    assert found.mask.sum(1).argmax() == 1
     assert np.allclose(np.linalg.norm(found.embedding, axis=1), 1, atol=1e-5)
-    assert found.tokens[1] > found.tokens[0]
+
+
+def test_long_texts_are_cut(encoder: Encoder) -> None:
+    assert encoder(["word " * 5000]).mask.shape == (1, MAX_TOKENS)
+
+
+def test_an_encoder_that_remembers_gives_the_same(encoder: Encoder) -> None:
+    remembering = Remembering(encoder)
+    remembering(TEXTS[:1])
+    again, fresh = remembering(TEXTS), encoder(TEXTS)
+    assert np.allclose(again.embedding, fresh.embedding, atol=1e-5)
+    assert torch.allclose(again.states, fresh.states, atol=1e-2)
+    assert torch.equal(again.mask, fresh.mask)
 
 
 def test_it_agrees_with_sentence_transformers(encoder: Encoder) -> None:
