@@ -7,7 +7,7 @@ from typing import Any
 
 from anchors.vidb.texts import BrokenSet
 
-FILES = ("topics.jsonl", "texts.jsonl", "rankings.jsonl", "intensities.jsonl")
+FILES = ("topics.jsonl", "texts.jsonl", "borrowed.jsonl", "rankings.jsonl", "intensities.jsonl", "flags.jsonl")
 NAME = "manifest.json"
 
 

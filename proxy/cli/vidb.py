@@ -215,16 +215,20 @@ def fit(
     licence: Annotated[str, typer.Option(help="of the texts")] = "CC-BY-4.0",
 ) -> None:
     """Fit intensities to all rankings, and write the manifest."""
+    from anchors.vidb.flags import against_level, bad_windows
     from anchors.vidb.manifest import write_manifest
     from anchors.vidb.rankings import read_rankings
     from anchors.vidb.scale import intensities, write_intensities
+    from anchors.vidb.stats import CHECK_ROUND
 
     try:
-        rankings = read_rankings(folder)
+        rankings = [r for r in read_rankings(folder) if not r.round.startswith(CHECK_ROUND)]
         rows, fits = intensities(rankings)
     except (BrokenSet, ValueError) as error:
         raise fail(str(error)) from error
     write_intensities(folder, rows)
+    flags = [*against_level(_texts(folder), rows), *bad_windows(rankings, fits)]
+    write_jsonl(folder / "flags.jsonl", (asdict(flag) for flag in flags))
     about = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "licence": licence,
@@ -238,6 +242,7 @@ def fit(
         cards = " ".join(f"{c:+.1f}" for c in found.cards)
         table.add_row(value, str(len(found.items) - 5), f"{found.fit.prior_sd:.2f}", cards, f"{found.gap:.2f}")
     _out.print(table)
+    _out.print(f"{len(flags)} flags in {folder / 'flags.jsonl'}: texts to read again")
 
 
 @vidb.command()
