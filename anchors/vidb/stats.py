@@ -72,6 +72,10 @@ def describe(folder: Path) -> Figures:
         overall["agreement of independent judges on fresh windows (pairs)"] = (
             f"{agree:.1%} of {pairs} pairs, {len(fresh)} windows"
         )
+    if bridges := [r for r in rankings if not r.value]:
+        across, within, pairs = bridge_agreement(bridges, texts, table)
+        overall["bridge windows: pairs of two values that stand as fitted"] = f"{across:.1%}, of one value {within:.1%}"
+        overall["  bridge windows and pairs"] = f"{len(bridges)}, {pairs}"
     return Figures(
         version=str(read_manifest(folder)["version"]),
         overall=overall,
@@ -177,6 +181,23 @@ def agreement(rankings: Sequence[Judged], table: Mapping[str, Mapping[str, Inten
                     pairs += 1
                     hits += order[a] > order[b]
     return hits / max(pairs, 1), pairs
+
+
+def bridge_agreement(
+    rankings: Sequence[Judged], texts: Mapping[str, VidbText], table: Mapping[str, Mapping[str, Intensity]]
+) -> tuple[float, float, int]:
+    """Share of pairs of two values, and of one value, that stand as their intensities do; and the number of pairs."""
+    hits, pairs = [0, 0], [0, 0]
+    for ranking in rankings:
+        items = [
+            (texts[i].values[0], table[i][texts[i].values[0]].intensity) for i in ranking.order if i not in MARKERS
+        ]
+        for a, (value, intensity) in enumerate(items):
+            for other, lower in items[a + 1 :]:
+                if intensity != lower:
+                    pairs[value == other] += 1
+                    hits[value == other] += intensity > lower
+    return hits[0] / max(pairs[0], 1), hits[1] / max(pairs[1], 1), sum(pairs)
 
 
 def _examples(value: str, texts: Mapping[str, VidbText], rows: Sequence[Intensity]) -> list[tuple[float, str]]:

@@ -74,6 +74,23 @@ def _cut(name: str, value: str, ids: Sequence[str], size: int, rng: random.Rando
     ]
 
 
+def bridge_round(
+    name: str, rows: Mapping[str, Sequence[str]], count: int, seed: int, size: int = WINDOW
+) -> list[Window]:
+    """Windows of two values, half and half: judges order how strongly each text is for its own value.
+
+    `rows`: text ids by their first value. They check that +6 means the same for both, and take no part in the fit.
+    """
+    rng = random.Random(f"{seed}:{name}")
+    values = sorted(rows)
+    windows = []
+    for n in range(count):
+        pair = rng.sample(values, 2)
+        ids = [i for value in pair for i in rng.sample(list(rows[value]), size // 2)]
+        windows.append(Window(f"{name}.{n:03d}", name, "", tuple(rng.sample(ids, len(ids)))))
+    return windows
+
+
 def share_out(windows: Iterable[Window], per_judge: int) -> list[list[Window]]:
     """Windows by judge: about `per_judge` each, values together, and no judge reads a text twice."""
     by_value: dict[str, list[Window]] = defaultdict(list)

@@ -4,7 +4,7 @@ import pytest
 
 from anchors.values import catalogue
 from anchors.vidb.texts import VidbText
-from anchors.vidb.windows import WINDOW, adaptive_round, random_round, share_out, sheet
+from anchors.vidb.windows import WINDOW, adaptive_round, bridge_round, random_round, share_out, sheet
 
 ROWS = {"svt/power": [f"a{n}" for n in range(53)], "mft/care": [f"a{n}" for n in range(20, 75)]}
 
@@ -54,3 +54,12 @@ def test_a_sheet_is_blind_to_level_and_writer() -> None:
 def test_an_unfitted_text_cannot_be_in_an_adaptive_round() -> None:
     with pytest.raises(KeyError):
         adaptive_round("r3", ROWS, {}, seed=1)
+
+
+def test_a_bridge_window_holds_two_values_half_and_half() -> None:
+    own = {"svt/power": [f"p{n}" for n in range(20)], "mft/care": [f"c{n}" for n in range(20)]}
+    windows = bridge_round("b1", own, 5, seed=1)
+    assert len(windows) == 5
+    for window in windows:
+        assert window.value == ""
+        assert Counter(i[0] for i in window.texts) == {"p": 4, "c": 4}

@@ -1,0 +1,128 @@
+"""The `valueflow` command as a user calls it, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TEXT = "Drop what you are doing and sit with your sister tonight."
+
+
+def valueflow(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "proxy.cli.main", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "160"} | env,
+    )
+
+
+def test_score_prints_a_table_and_json() -> None:
+    shown = valueflow("score", TEXT, "--values", "benevolence,power", "--explain")
+    assert shown.returncode == 0
+    assert "svt/benevolence" in shown.stdout
+    found = json.loads(valueflow("score", TEXT, "--values", "power", "--json").stdout)
+    assert set(found["scores"]["svt/power"]) == {"intensity", "sd", "low", "high", "relevance"}
+
+
+def test_score_jsonl_keeps_order_and_says_what_is_unscored(tmp_path: Path) -> None:
+    rows = [
+        {"text": TEXT, "values": ["svt/benevolence", "svt/power"]},
+        {"text": " ", "values": ["mft/care"]},
+        {"text": "Keep it.", "question": "Shall I share?", "values": ["care"]},
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(json.dumps(r) for r in rows))
+    lines = [json.loads(line)["scores"] for line in valueflow("score", "--jsonl", str(path)).stdout.splitlines()]
+    assert [list(scores) for scores in lines] == [["svt/benevolence", "svt/power"], ["mft/care"], ["mft/care"]]
+    assert lines[1]["mft/care"] == {"unscored": "empty"}
+    assert lines[2]["mft/care"]["sd"] > 0
+    piped = valueflow("score", "--jsonl", "-", stdin=path.read_text())
+    assert [json.loads(line)["scores"] for line in piped.stdout.splitlines()] == lines
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "in.jsonl:1: not JSON"),
+        ('{"values": ["care"]}', "in.jsonl:1: text: must be a string"),
+        ('{"text": "x"}', "in.jsonl:1: values: must be a list"),
+        ('{"text": "x", "values": ["carre"]}', "unknown value 'carre'; did you mean care"),
+        ('{"text": "x", "values": [], "question": 3}', "in.jsonl:1: question: must be a string"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(line)
+    found = valueflow("score", "--jsonl", str(path))
+    assert found.returncode == 1
+    assert message in found.stderr
+
+
+def test_check_names_every_problem(tmp_path: Path) -> None:
+    assert valueflow("check", "policies/examples").returncode == 0
+    (tmp_path / "a.yaml").write_text("tenant: a\nmode: never\n")
+    found = valueflow("check", str(tmp_path))
+    assert found.returncode == 1
+    assert f"{tmp_path}/a.yaml:2: mode" in found.stderr
+
+
+def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
+    database = {"VALUEFLOW_DATABASE": f"sqlite+aiosqlite:///{tmp_path}/sub/keys.db"}
+    made = valueflow("keys", "new", "acme", **database)
+    key = made.stdout.strip()
+    assert key.startswith("vf-")
+    listed = valueflow("keys", "list", **database).stdout
+    assert key not in listed
+    identifier = next(
+        word for line in listed.splitlines() if "acme" in line for word in line.split() if len(word) == 12
+    )
+    assert valueflow("keys", "revoke", identifier, **database).returncode == 0
+    assert valueflow("keys", "revoke", identifier, **database).returncode == 1
+    assert valueflow("keys", "new", "nobody", **database).returncode == 1
+
+
+def test_bad_settings_are_named() -> None:
+    found = valueflow("serve", VALUEFLOW_PORT="99999", VALUEFLOW_HOST="0.0.0.0")
+    assert found.returncode == 1
+    assert "VALUEFLOW_PORT" in found.stderr
+    assert "VALUEFLOW_DEMO=false" in valueflow("serve", VALUEFLOW_HOST="0.0.0.0").stderr
+
+
+def test_a_model_file_that_is_wrong_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("models:\n  m: {kind: openai, model: x}\n")
+    database = f"sqlite+aiosqlite:///{tmp_path}/k.db"
+    found = valueflow("serve", VALUEFLOW_MODELS=str(path), VALUEFLOW_DATABASE=database)
+    assert found.returncode == 1
+    assert "models.m.openai.base_url" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_cleanly(tmp_path: Path, signal_: signal.Signals) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text("models:\n  m: {kind: openai, base_url: 'http://127.0.0.1:9/v1', model: x}\n")
+    env = os.environ | {
+        "VALUEFLOW_MODELS": str(path), "VALUEFLOW_DATABASE": f"sqlite+aiosqlite:///{tmp_path}/k.db",
+        "VALUEFLOW_PORT": "0", "VALUEFLOW_ADMIN_PORT": "0",
+    }  # fmt: skip
+    command, pipe = [sys.executable, "-u", "-m", "proxy.cli.main", "serve"], subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        until = time.monotonic() + 60
+        while "ready" not in (line := server.stdout.readline()):
+            assert line or server.poll() is None
+            assert time.monotonic() < until
+        server.send_signal(signal_)
+        _, errors = server.communicate(timeout=20)
+    assert server.returncode == 0
+    assert "Traceback" not in errors
