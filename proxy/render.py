@@ -10,7 +10,7 @@ from typing import Any
 from anchors.score import Score
 from policies.policy import Policy
 from policies.verdict import Scores, check
-from proxy.steering import Attempt, Outcome, R
+from proxy.outcome import Attempt, Outcome, R
 
 
 def headers(outcome: str, attempts: int, policy: Policy, evaluator: str, trace: str) -> dict[str, str]:

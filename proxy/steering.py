@@ -6,32 +6,15 @@ that is behind `Steps`. Each attempt starts from the client's original request; 
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol
 
 from policies.instruct import Instruction
-from policies.plan import Past, plan
+from policies.plan import plan
 from policies.policy import Policy
-from policies.verdict import Scores, Verdict, judge
-
-Name = Literal[
-    "in_range", "missed", "unreachable", "refused", "not_applicable", "unscored", "steered", "monitored", "off"
-]
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Completion(Generic[R]):
-    """One upstream answer: its reply as the wire knows it, the choices' texts, and the tokens it was billed."""
-
-    reply: R
-    texts: Sequence[str]
-    tokens: int
-    refused: bool = False
-    unscorable: bool = False
-    """No text to score: empty, or tool calls alone."""
-    final: bool = False
-    """Another attempt would change more than the text (tool calls beside it), so this one stands."""
+from policies.verdict import Scores, judge
+from proxy.outcome import Attempt, Completion, Name, Outcome, R
 
 
 class Steps(Protocol[R]):
@@ -48,36 +31,6 @@ class Steps(Protocol[R]):
     async def applies(self) -> bool:
         """Whether the client's own prompt speaks to a hard target's value."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt(Generic[R]):
-    """What one attempt did: `choices` are the scores of each choice, `seconds` its duration."""
-
-    instruction: Instruction
-    completion: Completion[R]
-    choices: Sequence[Scores]
-    verdict: Verdict | None
-    seconds: float
-
-    @property
-    def past(self) -> Past:
-        """What the next attempt may learn from this one."""
-        return Past(self.instruction, self.completion.texts, self.choices, self.completion.refused)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
-    """How a request ended: the attempt that is returned, and all of them in order."""
-
-    name: Name
-    returned: Attempt[R]
-    attempts: Sequence[Attempt[R]]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens billed for all attempts."""
-        return sum(a.completion.tokens for a in self.attempts)
 
 
 @dataclass(slots=True)
@@ -140,13 +93,14 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
             if not run.attempts:
                 raise
             return await _missed(run)  # what was answered before is worth more than a late failure
-        verdict = attempt.verdict
-        if verdict is None or verdict.unscored:
+        verdict, refused = attempt.verdict, attempt.completion.refused
+        if not refused and (verdict is None or verdict.unscored):
             return run.end("unscored")
-        if plain and len(run.attempts) == 1 and not verdict.relevant:
-            return run.end("not_applicable")
-        if verdict.accepted and not attempt.completion.refused:
-            return run.end("in_range")
+        if verdict is not None and not refused:
+            if plain and len(run.attempts) == 1 and not verdict.relevant:
+                return run.end("not_applicable")
+            if verdict.accepted:
+                return run.end("in_range")
         if attempt.completion.final or len(run.attempts) >= policy.attempts or not run.another():
             return await _missed(run)
 
@@ -154,7 +108,11 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
 async def _missed(run: _Run[R]) -> Outcome[R]:
     name: Name = "refused" if all(a.completion.refused for a in run.attempts) else "missed"
     steered = any(a.instruction.system for a in run.attempts)
-    if run.policy.on_miss == "unsteered" and steered and run.another():
+    if run.policy.on_miss == "unsteered" and steered:
         plain = next((a for a in run.attempts if not a.instruction.system), None)
-        return run.end(name, plain or await run.attempt(Instruction({})))
+        if plain is None and run.another():
+            with suppress(Exception):  # as above
+                plain = await run.attempt(Instruction({}))
+        if plain is not None:
+            return run.end(name, plain)
     return run.end(name, run.best())

@@ -33,7 +33,7 @@ class Recipe:
     """How the network is trained: once over public labels, then over the VIDB."""
 
     public: Schedule = field(default_factory=lambda: Schedule(epochs=1.0, rate=8e-5, batch=32))
-    vidb: Schedule = field(default_factory=lambda: Schedule(epochs=6.0, rate=2e-4, batch=24, pairs=True))
+    vidb: Schedule = field(default_factory=lambda: Schedule(epochs=4.0, rate=2e-4, batch=24, pairs=True))
 
 
 def vidb_examples(rows: Rows, which: Ints) -> list[Example]:

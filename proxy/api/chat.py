@@ -24,9 +24,10 @@ from policies.verdict import RELEVANT, Scores
 from proxy import render
 from proxy.api.http import ClientGone, body_of, product_of, tenant_of, unless_gone
 from proxy.errors import ApiError
+from proxy.outcome import Completion, Outcome
 from proxy.product import Product
 from proxy.rollout import treated
-from proxy.steering import Completion, Outcome, steer
+from proxy.steering import steer
 from proxy.store.database import Trail, now
 from proxy.upstreams.upstream import Upstream
 from proxy.wires.chat import ChatReply, ChatRequest

@@ -12,7 +12,8 @@ from anchors.score import Score, Unscored
 from policies.instruct import Instruction
 from policies.policy import Budget, Policy, Target
 from proxy.errors import ApiError
-from proxy.steering import Completion, Outcome, steer
+from proxy.outcome import Completion, Outcome
+from proxy.steering import steer
 
 VALUE = "svt/benevolence"
 
@@ -203,3 +204,13 @@ def test_a_failure_of_the_first_attempt_is_raised() -> None:
 def test_a_late_failure_returns_what_there_is() -> None:
     outcome = Scripted([score(1), ApiError.upstream("x")]).run()
     assert (outcome.name, outcome.returned.completion.reply) == ("missed", 0)
+
+
+def test_a_refusal_without_any_text_is_a_refusal_too() -> None:
+    world = Scripted([Unscored("empty"), score(6)], refused=[0])
+    assert (world.run().name, len(world.asked)) == ("in_range", 2)
+
+
+def test_a_failing_unsteered_answer_leaves_the_best_one() -> None:
+    outcome = Scripted([score(1), score(3), ApiError.upstream("x")]).run(attempts=2, on_miss="unsteered")
+    assert (outcome.name, outcome.returned.completion.reply) == ("missed", 1)
