@@ -1,4 +1,4 @@
-"""What the loop produces: completions, attempts and the outcome of a request. Plain data; knows nothing of how it came."""
+"""What the loop produces: completions, attempts and the outcome of a request. Plain data; knows not how it came."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
