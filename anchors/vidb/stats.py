@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from anchors.plackett_luce import fit_rankings, log_likelihood, uniform_log_likelihood
+from anchors.plackett_luce import log_likelihood, uniform_log_likelihood
 from anchors.vidb.manifest import read_manifest, verify
 from anchors.vidb.rankings import Judged, read_rankings
 from anchors.vidb.scale import Intensity, by_text, fit_value, intensities, read_intensities
@@ -64,7 +64,6 @@ def describe(folder: Path) -> Figures:
         "  the lowest value's": f"{min(per_value.values()):.3f}",
         "mean absolute difference between the two": f"{np.mean(np.abs(first - second)):.2f} points",
         "rank against intended level (Spearman)": f"{spearmanr(level, rank).statistic:.3f} of {len(level)} rows",
-        "held-out windows: log-likelihood gained over uniform": _held_out(fitted),
         "gap between forward and reversed fit": f"{_gap(fitted):.2f} points",
     }
     if fresh:
@@ -143,26 +142,17 @@ def _levels(texts: Mapping[str, VidbText], rows: Sequence[Intensity]) -> tuple[F
     return found[:, 0], found[:, 1]
 
 
-def _held_out(rankings: Sequence[Judged]) -> str:
-    """Fit all rounds but the last random one, and score that one."""
-    names = sorted({r.round for r in rankings})
-    if len(names) < 2:
-        return "one round only"
-    held = names[1] if len(names) > 2 else names[-1]
+def _held_out(fitted: Sequence[Judged], fresh: Sequence[Judged]) -> str:
+    """Log-likelihood of fresh random windows, which the fit has not seen, as a share of what uniform chance lacks."""
     gained = total = 0.0
-    for value in sorted({r.value for r in rankings}):
-        train = [r for r in rankings if r.value == value and r.round != held]
-        test = [r for r in rankings if r.value == value and r.round == held]
-        items = sorted({i for r in train for i in r.order})
-        number = {item: n for n, item in enumerate(items)}
-        test_orders = [[number[i] for i in r.order if i in number] for r in test]
-        if not train or not test:
-            continue
-        fit = fit_rankings([[number[i] for i in r.order] for r in train], len(items))
-        uniform = uniform_log_likelihood(test_orders)
-        gained += log_likelihood(fit.mean, test_orders) - uniform
+    for value in sorted({r.value for r in fresh}):
+        fit = fit_value([r for r in fitted if r.value == value])
+        number = {item: n for n, item in enumerate(fit.items)}
+        orders = [[number[i] for i in r.order if i in number and i not in r.off] for r in fresh if r.value == value]
+        uniform = uniform_log_likelihood(orders)
+        gained += log_likelihood(fit.fit.mean, orders) - uniform
         total -= uniform
-    return f"{gained / total:.0%} of the uniform model's {total:,.0f} nats" if total else "none"
+    return f"{gained / total:.0%} of the uniform model's {total:,.0f} nats"
 
 
 def _gap(rankings: Sequence[Judged]) -> float:
