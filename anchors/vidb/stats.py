@@ -17,6 +17,7 @@ from anchors.plackett_luce import log_likelihood, uniform_log_likelihood
 from anchors.vidb.manifest import read_manifest, verify
 from anchors.vidb.rankings import Judged, read_rankings
 from anchors.vidb.scale import Intensity, by_text, fit_value, intensities, read_intensities
+from anchors.vidb.shortcuts import shortcut_accuracies
 from anchors.vidb.texts import SPLITS, VidbText, read_texts
 from anchors.vidb.windows import MARKERS
 
@@ -71,6 +72,9 @@ def describe(folder: Path) -> Figures:
         overall["agreement of independent judges on fresh windows (pairs)"] = (
             f"{agree:.1%} of {pairs} pairs, {len(fresh)} windows"
         )
+    for name, (pairwise, among_conflict) in shortcut_accuracies(texts, rows).items():
+        overall[f"value-blind, {name}: pairs right on test"] = f"{pairwise:.3f}, on conflict rows {among_conflict:.3f}"
+    overall["texts that use the name of a value they are ranked for"] = f"{_naming(texts):.0%}"
     if bridges := [r for r in rankings if not r.value]:
         across, within, pairs = bridge_agreement(bridges, texts, table)
         overall["bridge windows: pairs of two values that stand as fitted"] = f"{across:.1%}, of one value {within:.1%}"
@@ -188,6 +192,13 @@ def bridge_agreement(
                     pairs[value == other] += 1
                     hits[value == other] += intensity > lower
     return hits[0] / max(pairs[0], 1), hits[1] / max(pairs[1], 1), sum(pairs)
+
+
+def _naming(texts: Mapping[str, VidbText]) -> float:
+    def names(text: VidbText) -> bool:
+        return any(v.partition("/")[2].replace("-", " ")[:6] in text.text.lower() for v in text.values)
+
+    return sum(names(t) for t in texts.values()) / len(texts)
 
 
 def _examples(value: str, texts: Mapping[str, VidbText], rows: Sequence[Intensity]) -> list[tuple[float, str]]:
