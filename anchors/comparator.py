@@ -1,7 +1,7 @@
 """The local comparator: stance and relevance of texts on values, and P(a text ranks above an anchor | value).
 
-Knows the stance network and its weights; nothing of panels or calibration. A language-model judge could stand in its
-place: the evaluator needs only these numbers.
+Mixes two readings of stance, the network's and a linear one of the words. Knows both and their weights; nothing of
+panels or calibration. A language-model judge could stand in its place: the evaluator needs only these numbers.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from anchors.encoder import Encoding
 from anchors.gauge import Gauge
+from anchors.lexicon import counts, weighted
 from anchors.stance import SCALE, StanceNetwork
 
 Floats = NDArray[np.float64]
@@ -27,11 +28,22 @@ class Comparator:
         self._network = StanceNetwork(layers, queries, queries.shape[1] // 2)
         self._network.load_state_dict(dict(gauge.network))
         self._network.eval()
-        self._sharpness = gauge.sharpness
+        self._gauge = gauge
+
+    def read(self, texts: Sequence[str], encoding: Encoding, columns: Sequence[int]) -> tuple[Floats, Floats]:
+        """Raw stance in points and P(relevant), both (n, k), on the values with these numbers."""
+        network, relevance = self.network(encoding, columns)
+        a, b, c = self._gauge.mix
+        return a * network + b * self.words(texts, columns) + c, relevance
+
+    def words(self, texts: Sequence[str], columns: Sequence[int]) -> Floats:
+        """The linear reading of the words (n, k), in points."""
+        found: Floats = weighted(counts(texts), self._gauge.rarity) @ self._gauge.words[list(columns)].T
+        return found
 
     @torch.inference_mode()
-    def read(self, encoding: Encoding, columns: Sequence[int]) -> tuple[Floats, Floats]:
-        """Raw stance in points and P(relevant), both (n, k), on the values with these numbers."""
+    def network(self, encoding: Encoding, columns: Sequence[int]) -> tuple[Floats, Floats]:
+        """The network's stance in points and P(relevant), both (n, k)."""
         stance, relevance = [], []
         values = torch.tensor(list(columns))
         for start in range(0, len(encoding.mask), BATCH):
@@ -45,5 +57,5 @@ class Comparator:
 
     def beats(self, stance: Floats, anchors: Floats) -> Floats:
         """P(text ranks above anchor) from the text's stance and the anchors' intensities, in points."""
-        result: Floats = expit(self._sharpness * (stance - anchors))
+        result: Floats = expit(self._gauge.sharpness * (stance - anchors))
         return result

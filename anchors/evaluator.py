@@ -96,7 +96,7 @@ class Evaluator:
     def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
         """Everything before calibration, for the values with these numbers."""
         encoding = self._encoder([t.text for t in texts])
-        stance, relevance = self._comparator.read(encoding, columns)
+        stance, relevance = self._comparator.read([t.text for t in texts], encoding, columns)
         panels = [self._panel.find(encoding.embedding, column) for column in columns]
         utility = np.empty_like(stance)
         for place, panel in enumerate(panels):

@@ -27,16 +27,20 @@ class BrokenGauge(ValueError):
 class Gauge:
     """What training leaves behind. V values, A panel anchors (a text and a value each), D embedding.
 
-    `network` are the stance network's weights by name; `sharpness` log-odds per point of difference to an anchor.
+    `network` are the stance network's weights by name; `words` (V, B) the linear reading of hashed words, `rarity` (B,)
+    their weights; `mix` (3,) turns network, words and a constant into stance in points; `sharpness` is log-odds per
+    point of difference to an anchor.
     Of the panel: `anchor_value` (A,) index into values, `anchor_embedding` (A, D), `anchor_intensity`,
     `anchor_utility` (A,), `anchor_id`, `anchor_text`. `slope`, `intercept` (V,) map utility to intensity;
     `error` (5,) the log-sd model; `quantile` the conformal factor.
     """
 
     encoder: str
-    cut: int
     values: tuple[str, ...]
     network: Mapping[str, Tensor]
+    words: Floats
+    rarity: Floats
+    mix: Floats
     sharpness: float
     anchor_value: Ints
     anchor_embedding: Floats
@@ -53,6 +57,7 @@ class Gauge:
     version: str = ""
 
 
+_HALF = {"anchor_embedding", "words", "rarity"}
 _ARRAYS = "gauge.npz"
 _WEIGHTS = "stance.safetensors"
 
@@ -64,7 +69,7 @@ def save(gauge: Gauge, folder: Path) -> Gauge:
     for field in fields(gauge):
         value = getattr(gauge, field.name)
         if isinstance(value, np.ndarray):
-            arrays[field.name] = value.astype(np.float16) if field.name == "anchor_embedding" else value
+            arrays[field.name] = value.astype(np.float16) if field.name in _HALF else value
         elif field.name not in {"version", "network"}:
             rest[field.name] = value
     np.savez_compressed(folder / _ARRAYS, **arrays)

@@ -1,7 +1,7 @@
 """Scoring off the event loop: one worker thread, texts of concurrent requests batched together, a bounded queue.
 
 Knows an evaluator's one method and asyncio; nothing of how a score is made. A full queue answers `overloaded` at
-once, a failing evaluator `failed`; work whose caller has gone is dropped before it costs anything.
+once, a failing evaluator `failed`, each job by itself; work whose caller has gone is dropped before it costs anything.
 """
 
 import asyncio
@@ -60,7 +60,6 @@ class ScoringQueue:
         return await job.done
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             jobs = [await self._queue.get()]
             while not self._queue.empty() and sum(len(j.texts) for j in jobs) < self._batch:
@@ -69,19 +68,28 @@ class ScoringQueue:
             if not jobs:
                 continue
             try:
-                results = await loop.run_in_executor(self._thread, self._evaluate, jobs)
+                await self._answer(jobs)
             except asyncio.CancelledError:
                 for job in jobs:
                     _settle(job, "failed")
                 raise
-            except Exception as error:  # the worker outlives any one failure; texts stay out of the log
-                _log.error("scoring failed: %s", type(error).__name__)
-                for job in jobs:
-                    _settle(job, "failed")
-                continue
-            for job, result in zip(jobs, results, strict=True):
+
+    async def _answer(self, jobs: Sequence[_Job]) -> None:
+        """Evaluate together; if that fails one by one, so that one caller's text cannot unscore another's."""
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._thread, self._evaluate, jobs)
+        except Exception as error:  # the worker outlives any one failure; texts stay out of the log
+            _log.error("scoring of %d jobs failed: %s", len(jobs), type(error).__name__)
+            if len(jobs) == 1:
+                _settle(jobs[0], "failed")
+                return
+            for job in jobs:
                 if not job.done.done():
-                    job.done.set_result(result)
+                    await self._answer([job])
+            return
+        for job, result in zip(jobs, results, strict=True):
+            if not job.done.done():
+                job.done.set_result(result)
 
     def _evaluate(self, jobs: Sequence[_Job]) -> list[Sequence[Scores]]:
         """All texts in one encoder pass for the union of values, then each job its own part."""

@@ -52,11 +52,12 @@ def probability(target: Target, dose: float, tried: Sequence[Tried]) -> float:
     return _cdf((high - CURVE[dose] - mean) / spread) - _cdf((low - CURVE[dose] - mean) / spread)
 
 
-def choose(targets: Mapping[str, Target], tried: Mapping[str, Sequence[Tried]]) -> Doses:
+def choose(targets: Mapping[str, Target], tried: Mapping[str, Sequence[Tried]], accept: float = 0.7) -> Doses:
     """For each target the weakest dose whose range is as probable as the best dose's, up to SPARING.
 
     After a miss an attempt repeats no dose while a neighbouring one towards the range is left, because the same words
-    mostly return the same answer.
+    mostly return the same answer. One that was in range with P >= `accept` keeps its dose; with a lower P it moves one
+    rung away from the nearer edge, or to the most probable other dose when there is none.
     """
     doses = {}
     for name, target in targets.items():
@@ -64,18 +65,27 @@ def choose(targets: Mapping[str, Target], tried: Mapping[str, Sequence[Tried]]) 
         chances = {dose: probability(target, dose, past) for dose in RUNGS}
         enough = max(chances.values()) - SPARING
         weakest = min((dose for dose in RUNGS if chances[dose] >= enough), key=lambda dose: (abs(dose), -chances[dose]))
-        doses[name] = _moved(weakest, target, past)
+        doses[name] = _moved(weakest, chances, target, past, accept)
     return doses
 
 
-def _moved(best: float, target: Target, past: Sequence[Tried]) -> float:
+def _moved(best: float, chances: Mapping[float, float], target: Target, past: Sequence[Tried], accept: float) -> float:
+    if not past:
+        return best
     low, high = target.range
-    if not past or low <= past[-1].intensity <= high:
-        return past[-1].dose if past else best
-    index, last = RUNGS.index(best), RUNGS.index(past[-1].dose)
-    if past[-1].intensity < low:
-        return RUNGS[min(max(index, last + 1), len(RUNGS) - 1)]
-    return RUNGS[max(min(index, last - 1), 0)]
+    last, top = past[-1], len(RUNGS) - 1
+    index, at = RUNGS.index(best), RUNGS.index(last.dose)
+    if last.intensity < low:
+        return RUNGS[min(max(index, at + 1), top)]
+    if last.intensity > high:
+        return RUNGS[max(min(index, at - 1), 0)]
+    if _cdf((high - last.intensity) / last.sd) - _cdf((low - last.intensity) / last.sd) >= accept:
+        return last.dose
+    below, above = last.intensity - low, high - last.intensity
+    inward = at + (below < above) - (above < below)
+    if inward != at and 0 <= inward <= top:
+        return RUNGS[inward]
+    return max((dose for dose in RUNGS if dose != last.dose), key=lambda dose: chances[dose])
 
 
 def _cdf(z: float) -> float:

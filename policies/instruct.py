@@ -61,21 +61,11 @@ def steering_block(doses: Doses) -> str:
 
 
 def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str, Target]) -> str:
-    """A user turn that quotes one earlier draft and says how far it is from each missed range."""
-    gaps = []
-    for name, score in scores.items():
-        low, high = targets[name].range
-        if low <= score.intensity <= high:
-            continue
-        value = catalogue()[name]
-        more = score.intensity < low
-        signs = value.supports if more else value.opposes
-        bound = low if more else high
-        gaps.append(
-            f"- It gives {'too little' if more else 'too much'} weight to {value.definition}: {score.intensity:+.1f} on"
-            f" a scale from -10 to +10, where {'at least' if more else 'at most'} {bound:+.1f} is wanted."
-            f" A text further that way, for instance: {signs[0].rstrip('.').lower()}."
-        )
+    """A user turn that quotes one earlier draft and says how far it is from each missed range, or how near to an edge.
+
+    A score inside its range counts as near when an edge lies within 1 sd. Empty when no score is missed or near.
+    """
+    gaps = [line for name, score in scores.items() if (line := _gap(catalogue()[name], score, targets[name]))]
     if not gaps:
         return ""
     quoted = draft if len(draft) <= QUOTE_LIMIT else draft[:QUOTE_LIMIT] + " …"
@@ -91,3 +81,25 @@ def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str,
             " alone.",
         ]
     )
+
+
+def _gap(value: Value, score: Score, target: Target) -> str:
+    low, high = target.range
+    below, above = score.intensity - low, high - score.intensity
+    more = below < above
+    bound = low if more else high
+    nearest = min(below, above)
+    if nearest >= score.sd or (nearest >= 0 and below == above):
+        return ""
+    if nearest < 0:
+        found = (
+            f"- It gives {'too little' if more else 'too much'} weight to {value.definition}: {score.intensity:+.1f} on"
+            f" a scale from -10 to +10, where {'at least' if more else 'at most'} {bound:+.1f} is wanted."
+        )
+    else:
+        found = (
+            f"- Its weight on {value.definition} is just inside what is wanted: {score.intensity:+.1f} on a scale from"
+            f" -10 to +10, near the edge at {bound:+.1f}. Keep well inside: {'more' if more else 'less'} is safer."
+        )
+    signs = value.supports if more else value.opposes
+    return f"{found} A text further that way, for instance: {signs[0].rstrip('.').lower()}."

@@ -29,10 +29,10 @@ def plan(policy: Policy, past: Sequence[Past]) -> Instruction:
     if last is not None and last.refused:
         doses = weaker(last.instruction.doses)
         return Instruction(doses, steering_block(doses))
-    doses = choose(policy.targets, {name: _tried(name, past) for name in policy.targets})
+    doses = choose(policy.targets, {name: _tried(policy, name, past) for name in policy.targets}, policy.accept)
     feedback = ""
     if last is not None and last.choices and last.instruction.system:
-        worst = max(range(len(last.choices)), key=lambda i: judge(policy, [last.choices[i]]).loss)
+        worst = _worst(policy, last.choices)
         scores = {n: s for n, s in last.choices[worst].items() if n in policy.hard and isinstance(s, Score)}
         feedback = feedback_turn(last.texts[worst], scores, policy.targets)
     return Instruction(doses, steering_block(doses), feedback)
@@ -44,6 +44,12 @@ def weaker(doses: Doses) -> Doses:
     return {name: (1 if dose >= 0 else -1) * below[abs(dose)] for name, dose in doses.items()}
 
 
-def _tried(name: str, past: Sequence[Past]) -> list[Tried]:
-    scores = [(p, s) for p in past for choice in p.choices if isinstance(s := choice.get(name), Score)]
+def _worst(policy: Policy, choices: Sequence[Scores]) -> int:
+    return max(range(len(choices)), key=lambda i: judge(policy, [choices[i]]).loss)
+
+
+def _tried(policy: Policy, name: str, past: Sequence[Past]) -> list[Tried]:
+    """One measurement an attempt, of the choice that decided; what a refusal measures says nothing about a dose."""
+    decisive = [(p, p.choices[_worst(policy, p.choices)]) for p in past if p.choices and not p.refused]
+    scores = [(p, s) for p, choice in decisive if isinstance(s := choice.get(name), Score)]
     return [Tried(p.instruction.doses.get(name, 0.0), s.intensity, s.sd) for p, s in scores]

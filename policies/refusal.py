@@ -7,7 +7,9 @@ import re
 
 _SORRY = r"(i['’]?m (really |very |so )?sorry,? (but )?|sorry,? (but )?|unfortunately,? |i apologi[sz]e,? (but )?)?"
 _UNABLE = r"i (can['’]?t|cannot|can not|won['’]?t|will not|am unable to|am not able to)|i['’]m (unable|not able) to"
-_TASK = r" (help|assist|answer|comply|provide|support|engage|do that|write|continue|fulfil)"
+_OBJECT = r"( (with|in|you|your|that|this|these|those|such|any|instructions|information|advice)\b|\s*([.,;:!?]|$))"
+"""What follows the verb in a refusal; others go on, as in "I can't help but smile" or "I won't answer for her"."""
+_TASK = rf" (do (that|this|it)\b|(help|assist|answer|comply|provide|support|engage|write|continue|fulfil){_OBJECT})"
 _OPENING = re.compile(rf"\s*{_SORRY}({_UNABLE}){_TASK}", re.IGNORECASE)
 
 

@@ -5,7 +5,9 @@ ApiError                    any answer that is not a completion; carries the HTT
 ├── .unauthorized     401   no key, or not one of ours
 ├── .not_found        404   no such model or path
 ├── .range_missed     422   `on_miss: error` and no answer lay in range
+├── .unscored         422   `on_unscored: error` and the answer could not be measured
 ├── .busy             429   a bound of ours is reached
+├── .internal         500   a fault of ours
 ├── .upstream         502   the upstream failed or sent what is no completion
 └── .timeout          504   the upstream did not answer in time
 
@@ -14,6 +16,9 @@ The status is chosen here and nowhere else. Knows nothing of how requests are se
 
 import json
 from typing import Self
+
+_ONCE = {"x-should-retry": "false"}
+"""OpenAI's SDKs ask again after a 5xx, which may be billed twice; this header stops them."""
 
 
 class ApiError(Exception):
@@ -34,12 +39,12 @@ class ApiError(Exception):
         self.type = type_
         self.param = param
         self.code = code
-        self.headers = headers or {}
+        self.headers = dict(headers or {})
 
     def body(self) -> bytes:
         """The JSON body."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        return json.dumps({"error": error}, ensure_ascii=False).encode()
+        return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace")
 
     @classmethod
     def bad_request(cls, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> Self:
@@ -72,11 +77,17 @@ class ApiError(Exception):
         return cls(429, message, "rate_limit_error", None, "overloaded", {"retry-after": str(retry_after)})
 
     @classmethod
-    def upstream(cls, message: str, code: str = "upstream_error") -> Self:
-        """The upstream failed."""
-        return cls(502, message, "api_error", None, code)
+    def internal(cls) -> Self:
+        """A fault of ours; says nothing of what it was."""
+        message = "The proxy failed to serve this request."
+        return cls(500, message, "api_error", None, "internal_error", _ONCE)
+
+    @classmethod
+    def upstream(cls, message: str, sent: bool = True) -> Self:
+        """The upstream failed; after a request was `sent`, the client's SDK is told not to repeat it by itself."""
+        return cls(502, message, "api_error", None, "upstream_error", _ONCE if sent else None)
 
     @classmethod
     def timeout(cls, message: str) -> Self:
         """The upstream took too long."""
-        return cls(504, message, "api_error", None, "upstream_timeout")
+        return cls(504, message, "api_error", None, "upstream_timeout", _ONCE)

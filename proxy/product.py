@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -19,7 +20,7 @@ from proxy.metrics import Metrics
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
 from proxy.store.audit import Audit
 from proxy.store.database import Database
-from proxy.store.keys import Keys
+from proxy.store.keys import Keys, digest
 from proxy.upstreams.compatible import Compatible, pooled_client
 from proxy.upstreams.upstream import CompatibleModel, LiteLLMModel, LocalModel, ModelConfig, Upstream, load_models
 
@@ -42,10 +43,15 @@ class Product:
 
 
 def load_policies(settings: Settings) -> Mapping[str, Policy]:
-    """The tenants' policies. Raises InvalidPolicies, also for what this version cannot do yet."""
-    policies = load_folder(settings.policies)
+    """The tenants' policies of the settings' folder. Raises InvalidPolicies."""
+    return checked_policies(settings.policies)
+
+
+def checked_policies(folder: Path) -> Mapping[str, Policy]:
+    """The tenants' policies in a folder. Raises InvalidPolicies, also for what this version cannot do yet."""
+    policies = load_folder(folder)
     problems = [
-        Problem(settings.policies, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
+        Problem(folder, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
         for p in policies.values()
         if p.stream != "buffer"
     ]
@@ -65,11 +71,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     client = pooled_client(settings.upstream_connections)
     try:
         await database.open()
-        keys = Keys(database, settings.key_seconds)
-        if settings.demo and DEMO_TENANT in policies:
-            await keys.add(DEMO_TENANT, DEMO_KEY)
-        else:
-            await keys.forget(DEMO_KEY)
+        demo = {digest(DEMO_KEY): DEMO_TENANT} if settings.demo and DEMO_TENANT in policies else {}
+        keys = Keys(database, settings.key_seconds, demo)
+        await keys.forget(DEMO_KEY)  # earlier versions stored it
         evaluator = await asyncio.to_thread(
             default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
         )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Generic, Protocol
 
 from policies.instruct import Instruction
@@ -43,7 +44,8 @@ class _Run(Generic[R]):
 
     async def attempt(self, instruction: Instruction, score: bool = True) -> Attempt[R]:
         begun = self.clock()
-        left = self.policy.budget.seconds - (begun - self.started)
+        # the budget is for attempts; a single answer is bounded by the upstream's own timeout
+        left = self.policy.budget.seconds - (begun - self.started) if self.policy.mode == "enforce" else inf
         completion = await self.steps.complete(instruction, left)
         choices: Sequence[Scores] = []
         if score and not completion.unscorable:
@@ -59,9 +61,16 @@ class _Run(Generic[R]):
         tokens = [a.completion.tokens for a in self.attempts]
         return spent + seconds <= budget.seconds and sum(tokens) + max(tokens) <= budget.tokens
 
+    def tried(self, instruction: Instruction) -> bool:
+        """Whether an attempt asked for just this: the same request would be billed again."""
+        words = (instruction.system, instruction.feedback)
+        return any((a.instruction.system, a.instruction.feedback) == words for a in self.attempts)
+
+    def scored(self) -> list[Attempt[R]]:
+        return [a for a in self.attempts if a.verdict and not a.verdict.unscored and not a.completion.refused]
+
     def best(self) -> Attempt[R]:
-        scored = [a for a in self.attempts if a.verdict and not a.verdict.unscored and not a.completion.refused]
-        return min(scored or self.attempts, key=lambda a: a.verdict.loss if a.verdict else 0.0)
+        return min(self.scored() or self.attempts, key=lambda a: a.verdict.loss if a.verdict else 0.0)
 
     def end(self, name: Name, returned: Attempt[R] | None = None) -> Outcome[R]:
         return Outcome(name, returned or self.attempts[-1], tuple(self.attempts))
@@ -87,6 +96,8 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
     plain = policy.apply == "relevant" and not await run.steps.applies()
     while True:
         instruction = Instruction({}) if plain and not run.attempts else plan(policy, [a.past for a in run.attempts])
+        if run.tried(instruction):
+            return await _missed(run)
         try:
             attempt = await run.attempt(instruction)
         except Exception:
@@ -94,8 +105,13 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
                 raise
             return await _missed(run)  # what was answered before is worth more than a late failure
         verdict, refused = attempt.verdict, attempt.completion.refused
+        ended: Name | None = None
         if not refused and (verdict is None or verdict.unscored):
-            return run.end("unscored")
+            ended = "unscored"
+        elif refused and not instruction.system:  # no weaker dose is left
+            ended = "refused"
+        if ended is not None:
+            return await _missed(run) if run.scored() else run.end(ended)
         if verdict is not None and not refused:
             if plain and len(run.attempts) == 1 and not verdict.relevant:
                 return run.end("not_applicable")
@@ -110,7 +126,7 @@ async def _missed(run: _Run[R]) -> Outcome[R]:
     steered = any(a.instruction.system for a in run.attempts)
     if run.policy.on_miss == "unsteered" and steered:
         plain = next((a for a in run.attempts if not a.instruction.system), None)
-        if plain is None and run.another():
+        if plain is None and not run.attempts[-1].completion.final and run.another():
             with suppress(Exception):  # as above
                 plain = await run.attempt(Instruction({}))
         if plain is not None:

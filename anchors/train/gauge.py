@@ -13,11 +13,14 @@ from scipy.optimize import minimize
 from scipy.special import log_expit
 
 from anchors import calibration
+from anchors.comparator import Comparator
 from anchors.encoder import Encode
 from anchors.evaluator import EncodeWithLayers, Evaluator, Text
 from anchors.gauge import Gauge
+from anchors.lexicon import counts, rarities, weighted
 from anchors.score import Score
 from anchors.stance import StanceNetwork, value_queries
+from anchors.train.head import fit
 from anchors.train.rows import Rows
 from anchors.train.stance import Example, Label, Schedule, train
 from anchors.values import Catalogue
@@ -72,17 +75,30 @@ def train_gauge(
 
 
 def assemble(rows: Rows, encode: Encode, network: StanceNetwork, vidb: str) -> Gauge:
-    """A gauge with its panel, not yet calibrated."""
-    panel = np.array([r for r in rows.where("panel") if rows.texts[rows.text[r]].register != "borrowed"])
+    """A gauge with its panel and its reading of words, not yet calibrated."""
+    train_rows = rows.where("panel")
+    found = counts([t.text for t in rows.texts])
+    rarity = rarities(found[sorted(set(rows.text[train_rows].tolist()))])
+    topic = network.queries[:, : network.queries.shape[1] // 2].numpy().astype(np.float64)
+    words, _ = fit(
+        weighted(found, rarity)[rows.text[train_rows]],
+        rows.value[train_rows],
+        rows.intensity[train_rows],
+        0.1 + 0.5 * np.clip(topic @ topic.T, 0, 1) + np.eye(len(rows.values)),
+        ridge=0.5,
+    )
+    panel = np.array([r for r in train_rows if rows.texts[rows.text[r]].register != "borrowed"])
     texts = rows.text[panel]
     distinct = sorted(set(texts.tolist()))
     place = {t: n for n, t in enumerate(distinct)}
     embedding = encode([rows.texts[t].text for t in distinct]).embedding.astype(np.float64)
     return Gauge(
         encoder=encode.name,
-        cut=0,
         values=rows.values,
         network=network.state_dict(),
+        words=words,
+        rarity=rarity,
+        mix=np.array([0.5, 0.5, 0.0]),
         sharpness=0.5,
         anchor_value=rows.value[panel],
         anchor_embedding=embedding[[place[t] for t in texts]],
@@ -104,7 +120,8 @@ def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers) -> Gauge:
     held = rows.where("calibration")
     half = rows.topics()[held] % 2 == 0
     fitted, conformal = held[half], held[~half]
-    gauge = replace(draft, sharpness=_sharpness(draft, rows, encoder, fitted))
+    gauge = replace(draft, mix=_mix(draft, rows, encoder, fitted))
+    gauge = replace(gauge, sharpness=_sharpness(gauge, rows, encoder, fitted))
     utility, relevance, words = _measured(gauge, rows, encoder, fitted)
     value, truth = rows.value[fitted], rows.intensity[fitted]
     on = rows.relevance[fitted] >= 0.5
@@ -140,6 +157,19 @@ def _measured(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) 
     found = Evaluator(encoder, gauge).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
     value = rows.value[which]
     return found.utility[place, value], found.relevance[place, value], found.words[place]
+
+
+def _mix(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> Floats:
+    """Weights of network, words and a constant: least squares on the rows that speak to their value."""
+    which = which[rows.relevance[which] >= 0.5]
+    texts = [rows.texts[t].text for t in rows.text[which]]
+    comparator = Comparator(gauge, encoder.upper_layers())
+    columns, value, each = range(len(gauge.values)), rows.value[which], np.arange(len(which))
+    network, _ = comparator.network(encoder(texts), columns)
+    words = comparator.words(texts, columns)
+    design = np.column_stack([network[each, value], words[each, value], np.ones(len(which))])
+    found = np.linalg.lstsq(design, rows.intensity[which], rcond=None)[0]
+    return np.array([max(found[0], 0.0), max(found[1], 0.0), found[2]])
 
 
 def _sharpness(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> float:

@@ -22,7 +22,7 @@ from policies.policy import Policy
 from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
 from proxy import render
-from proxy.api.http import ClientGone, body_of, product_of, tenant_of, unless_gone
+from proxy.api.http import ClientGone, body_of, json_response, product_of, tenant_of, unexpected, unless_gone
 from proxy.errors import ApiError
 from proxy.outcome import Completion, Outcome
 from proxy.product import Product
@@ -43,7 +43,6 @@ class ChatSteps:
     upstream: Upstream
     chat: ChatRequest
     policy: Policy
-    upstream_headers: dict[str, str]
     upstream_seconds: float = 0.0
     scoring_seconds: float = 0.0
     billed: int = 0
@@ -56,15 +55,14 @@ class ChatSteps:
             reply = await self.upstream.complete(body, min(seconds, self.product.settings.upstream_seconds))
         finally:
             self.upstream_seconds += time.monotonic() - begun
-        parsed = ChatReply(reply.body)
-        self.upstream_headers.update(reply.headers)
+        parsed = ChatReply(reply.body, reply.headers)
         answers, tokens = parsed.answers, sum(parsed.usage)
         self.billed += tokens
         return Completion(
             reply=parsed,
             texts=[a.text for a in answers],
             tokens=tokens,
-            refused=any(a.refusal or is_refusal(a.text) for a in answers),
+            refused=all(a.refusal or is_refusal(a.text) for a in answers),
             unscorable=any(not a.text.strip() and not a.refusal for a in answers),
             final=any(a.tool_calls for a in answers),
         )
@@ -96,56 +94,57 @@ async def chat_completions(request: Request) -> Response:
     policy = product.policies.get(tenant)
     if policy is None:
         raise ApiError(403, f"No policy is loaded for tenant '{tenant}'.", "permission_error", None, "no_policy")
+    trace, evaluator = uuid.uuid4().hex, product.scoring.evaluator.version
     if product.open_requests >= product.settings.concurrent_requests:
-        raise ApiError.busy("Too many requests are being served, try again in a moment.")
+        busy = ApiError.busy("Too many requests are being served, try again in a moment.")
+        busy.headers |= render.headers("error", 0, policy, evaluator, trace)
+        raise busy
     product.open_requests += 1
     product.metrics.opened()
     model = "other"
     try:
         chat = ChatRequest(await body_of(request))
         model = chat.model
-        return await _serve(request, product, policy, chat)
+        if not treated(policy, chat):
+            policy = control_arm(policy)
+        return await _serve(request, product, policy, chat, trace)
     except ClientGone:
         product.metrics.record_request(tenant, model, "cancelled")
         raise
-    except ApiError:
+    except Exception as error:
         product.metrics.record_request(tenant, model, "error")
-        raise
+        failure = error if isinstance(error, ApiError) else unexpected(request, error)
+        failure.headers |= render.headers("error", 0, policy, evaluator, trace)
+        raise failure from None
     finally:
         product.open_requests -= 1
         product.metrics.closed()
 
 
-async def _serve(request: Request, product: Product, policy: Policy, chat: ChatRequest) -> Response:
+async def _serve(request: Request, product: Product, policy: Policy, chat: ChatRequest, trace: str) -> Response:
     begun = time.monotonic()
-    trace = uuid.uuid4().hex
     upstream = product.upstreams.get(chat.model)
     if upstream is None:
         message = f"The model '{chat.model}' does not exist or you do not have access to it."
         raise ApiError.not_found(message, "model", "model_not_found")
-    if not treated(policy, chat):
-        policy = control_arm(policy)
-    steps = ChatSteps(product, upstream, chat, policy, {})
+    steps = ChatSteps(product, upstream, chat, policy)
     evaluator = product.scoring.evaluator.version
-    try:
-        outcome = await unless_gone(request, steer(policy, steps))
-    except ApiError as error:
-        error.headers |= render.headers("error", 0, policy, evaluator, trace)
-        if steps.billed:
-            error.headers["x-should-retry"] = "false"
-        raise
+    outcome = await unless_gone(request, steer(policy, steps))
     report = render.report(outcome, policy, evaluator)
     _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
     if policy.mode != "off":
         await product.audit.add(_trail(trace, policy, chat, outcome, report))
     _log.info("%s %s %s attempts=%d trace=%s", policy.name, chat.model, outcome.name, len(outcome.attempts), trace)
-    headers = render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace) | steps.upstream_headers
-    _refuse_if_wanted(policy, outcome, headers)
+    reply = outcome.returned.completion.reply
+    headers = {**render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace), **reply.headers}
+    if (refusal := _refusal(policy, outcome)) is not None:
+        refusal.headers |= headers | {"x-should-retry": "false"}
+        return json_response(refusal)  # not raised: it is counted already, by its outcome
     wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
     extra = report if wanted else None
-    reply = outcome.returned.completion.reply
     if chat.stream:
         chunks = reply.replay(chat.model, chat.include_usage, extra)
+        headers["cache-control"] = "no-cache"
         return StreamingResponse(_async(chunks), headers=headers, media_type="text/event-stream")
     return Response(reply.body(chat.model, extra), headers=headers, media_type="application/json")
 
@@ -160,15 +159,13 @@ def control_arm(policy: Policy) -> Policy:
     return policy.model_copy(update={"mode": "monitor"}) if policy.mode in {"enforce", "steer"} else policy
 
 
-def _refuse_if_wanted(policy: Policy, outcome: Outcome[ChatReply], headers: dict[str, str]) -> None:
-    error = None
+def _refusal(policy: Policy, outcome: Outcome[ChatReply]) -> ApiError | None:
+    """The error that the policy wants in place of such an outcome."""
     if outcome.name in {"missed", "unreachable", "refused"} and policy.on_miss == "error":
-        error = ApiError.range_missed("No answer within the budget lay in the policy's value ranges.")
-    elif outcome.name == "unscored" and policy.on_unscored == "error":
-        error = ApiError.unscored("The answer could not be measured, and the policy asks for an error then.")
-    if error is not None:
-        error.headers |= headers | {"x-should-retry": "false"}
-        raise error
+        return ApiError.range_missed("No answer within the budget lay in the policy's value ranges.")
+    if outcome.name == "unscored" and policy.on_unscored == "error":
+        return ApiError.unscored("The answer could not be measured, and the policy asks for an error then.")
+    return None
 
 
 def _record(

@@ -35,7 +35,10 @@ async def tenant_of(request: Request) -> str:
     key = key.strip() if scheme.lower() == "bearer" else ""
     if not key:
         raise ApiError.unauthorized("You didn't provide an API key: send 'Authorization: Bearer vf-…'.")
-    tenant = await product_of(request).keys.tenant(key)
+    try:
+        tenant = await product_of(request).keys.tenant(key)
+    except Exception as error:
+        raise unexpected(request, error) from None
     if tenant is None:
         raise ApiError.unauthorized("Incorrect API key provided.")
     return tenant
@@ -92,6 +95,15 @@ def json_response(error: ApiError) -> Response:
     return Response(error.body(), error.status, error.headers, "application/json")
 
 
+def unexpected(request: Request, error: Exception) -> ApiError:
+    """A plain 500 for the client, and one line without texts in the log.
+
+    Raise it `from None` in place of the error: what no handler catches is logged by the server with its texts.
+    """
+    _log.error("unexpected %s on %s", type(error).__name__, request.scope["path"])
+    return ApiError.internal()
+
+
 async def on_api_error(_: Request, error: Exception) -> Response:
     """Handler for ApiError."""
     assert isinstance(error, ApiError)
@@ -117,9 +129,8 @@ async def on_client_gone(_: Request, __: Exception) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    """The outermost handler: one line without texts in the log, a plain 500 to the client."""
-    _log.error("unexpected %s on %s", type(error).__name__, request.scope["path"])
-    return json_response(ApiError(500, "The proxy failed to serve this request.", "api_error", None, "internal_error"))
+    """The outermost handler."""
+    return json_response(unexpected(request, error))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

@@ -1,15 +1,17 @@
 """The audit trail: one record a request, written in batches behind a bounded queue.
 
-Knows records as JSON text; nothing of what they say. A full queue makes requests wait rather than lose a record.
+Knows records as JSON text; nothing of what they say. A full queue makes requests wait rather than lose a record. While
+the database fails, records wait; one that a working database refuses is dropped, so that it cannot hold up the others.
 """
 
 import asyncio
 import logging
+import uuid
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from proxy.store.database import Database, Trail
+from proxy.store.database import Database, Trail, now
 
 _log = logging.getLogger(__name__)
 
@@ -57,18 +59,47 @@ class Audit:
             trails = [await self._queue.get()]
             while not self._queue.empty() and len(trails) < self._batch:
                 trails.append(self._queue.get_nowait())
-            pause = 0.1
-            while not await self._write(trails):
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+            await self._keep(trails)
             for _ in trails:
                 self._queue.task_done()
 
-    async def _write(self, trails: list[Trail]) -> bool:
+    async def _keep(self, trails: list[Trail]) -> None:
+        """Write them, however long the database fails; together, or one by one when it refuses some of them."""
+        pause = 0.1
+        while (error := await self._write(trails)) is not None:
+            if not _may_pass(error):
+                if len(trails) > 1:
+                    for trail in trails:
+                        await self._keep([trail])
+                    return
+                if await self._accepts_others():
+                    _log.error("audit: a record is dropped, the database refuses it: %s", type(error).__name__)
+                    return
+            _log.error("audit: %d records wait, the database fails: %s", len(trails), type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+    async def _write(self, trails: list[Trail]) -> Exception | None:
         try:
             async with self._database.session.begin() as session:
                 await session.execute(insert(Trail), [trail.row() for trail in trails])
-        except (SQLAlchemyError, OSError) as error:
-            _log.error("audit: %d records wait, the database fails: %s", len(trails), type(error).__name__)
+        except Exception as error:  # the writer outlives any failure
+            return error
+        return None
+
+    async def _accepts_others(self) -> bool:
+        """Whether a blank record could be written now: if not, the fault is the database's, not a record's."""
+        blank = Trail(trace=uuid.uuid4().hex, at=now(), tenant="", outcome="", record="{}")
+        try:
+            async with self._database.session() as session:  # rolled back at its end
+                await session.execute(insert(Trail), [blank.row()])
+        except Exception:
             return False
         return True
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same record may be accepted later: a fault of the connection or of the server."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError, OSError))

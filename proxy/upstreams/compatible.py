@@ -54,11 +54,13 @@ class Compatible:
                     raw = await self._read(response)
                 finally:
                     await response.aclose()
-        except httpx.ConnectTimeout as error:  # the transport says so of refused connections, too
-            raise ApiError.upstream("The upstream could not be reached.") from error
+        except httpx.ConnectTimeout as error:  # the transport says so of refused and of lost connections, too
+            raise ApiError.upstream("The upstream could not be reached.", sent=_was_connected(error)) from error
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ApiError.timeout(f"The upstream did not answer within {seconds:.0f} s.") from error
-        except httpx.HTTPError as error:
+        except ApiError:
+            raise
+        except Exception as error:  # httpx's own, and those of aiohttp's that the transport does not translate
             raise ApiError.upstream(f"The upstream could not be reached ({type(error).__name__}).") from error
         if response.status_code != 200:
             raise self._failure(response, raw)
@@ -74,28 +76,35 @@ class Compatible:
         return b"".join(parts)
 
     def _failure(self, response: httpx.Response, raw: bytes) -> ApiError:
-        """The upstream's error as ours. What the client did wrong stays its own; our key's troubles do not reach it."""
+        """The upstream's error as ours. What is wrong with the request keeps its words; the operator's troubles do not.
+
+        Messages of 404 and 429 name the operator's models, organisation and limits.
+        """
         status = response.status_code
         if status not in _PASSED_STATUS:
             return ApiError.upstream(f"The upstream answered with status {status}.")
+        if status == 404:
+            return ApiError.not_found("The upstream has no such model or path.")
+        if status == 429:
+            retry = response.headers.get("retry-after")
+            headers = {"retry-after": retry} if retry else None
+            return ApiError(429, "The upstream is at its rate limit.", "rate_limit_error", headers=headers)
         error: object = None
         with contextlib.suppress(ValueError, AttributeError):
             error = json.loads(raw).get("error")
         fields = error if isinstance(error, dict) else {}
-        kind = "rate_limit_error" if status == 429 else "invalid_request_error"
 
         def text(key: str) -> str | None:
             return fields[key] if isinstance(fields.get(key), str) else None
 
-        retry = response.headers.get("retry-after")
-        return ApiError(
-            status,
-            text("message") or f"The upstream answered with status {status}.",
-            text("type") or kind,
-            text("param"),
-            text("code"),
-            {"retry-after": retry} if retry else None,
-        )
+        message = text("message") or f"The upstream answered with status {status}."
+        return ApiError(status, message, text("type") or "invalid_request_error", text("param"), text("code"))
 
     async def close(self) -> None:
         """Nothing to do: the client is shared, and whoever made it closes it."""
+
+
+def _was_connected(error: httpx.ConnectTimeout) -> bool:
+    import aiohttp
+
+    return not isinstance(error.__cause__, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)

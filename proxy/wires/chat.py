@@ -5,7 +5,7 @@ stream. Knows nothing of policies, scores or upstreams; other members of request
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,22 +110,27 @@ class ChatRequest:
 
 
 class ChatReply:
-    """An upstream's chat completion, parsed beside its bytes. Raises ApiError 502 when it is not one."""
+    """An upstream's chat completion, parsed beside its bytes, and the `headers` that came with it.
 
-    def __init__(self, raw: bytes) -> None:
+    Raises ApiError 502 when it is not one.
+    """
+
+    def __init__(self, raw: bytes, headers: Mapping[str, str] | None = None) -> None:
         try:
-            parsed = json.loads(raw)
-        except (ValueError, RecursionError) as error:
+            self._document = Document(raw)
+        except InvalidJSON as error:
             raise ApiError.upstream("The upstream's answer is not JSON.") from error
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("choices"), list) or not parsed["choices"]:
-            raise ApiError.upstream("The upstream's answer is no chat completion.")
         self.raw = raw
-        self.json: dict[str, Any] = parsed
+        self.headers = headers or {}
+        self.json: dict[str, Any] = self._document.root.value
+        choices = self.json.get("choices")
+        if not isinstance(choices, list) or not choices or not all(_is_choice(choice) for choice in choices):
+            raise ApiError.upstream("The upstream's answer is no chat completion.")
 
     @property
     def answers(self) -> list[Answer]:
         """One for each choice, in order."""
-        return [_answer(choice.get("message") or {}) for choice in self.json["choices"] if isinstance(choice, dict)]
+        return [_answer(choice["message"]) for choice in self.json["choices"]]
 
     @property
     def usage(self) -> tuple[int, int]:
@@ -138,7 +143,7 @@ class ChatReply:
         """The reply for the client: the upstream's bytes with `model` as the client called it, and `valueflow`."""
         if self.json.get("model") == model and extra is None:
             return self.raw
-        document = Document(self.raw)
+        document = self._document
         if document.get("model") != model:
             document.set("model", model)
         if extra is not None:
@@ -146,7 +151,10 @@ class ChatReply:
         return document.edited()
 
     def replay(self, model: str, include_usage: bool, extra: dict[str, Any] | None = None) -> Iterator[bytes]:
-        """The reply as server-sent chunks: one id, role first, `finish_reason` alone last, usage only when asked."""
+        """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last.
+
+        `extra` follows all choices in a chunk of its own; usage comes last, and only when asked.
+        """
         head = {k: v for k, v in self.json.items() if k not in {"choices", "usage", "object", "model"}}
         head |= {"object": "chat.completion.chunk", "model": model}
 
@@ -154,8 +162,8 @@ class ChatReply:
             body = head | {"choices": choices} | ({"usage": None} if include_usage else {}) | more
             return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
-        for choice in self.json["choices"]:
-            index, message = choice.get("index", 0), dict(choice.get("message") or {})
+        for place, choice in enumerate(self.json["choices"]):
+            index, message = choice.get("index", place), dict(choice["message"])
             content, calls = message.pop("content", None), message.pop("tool_calls", None)
             logprobs = choice.get("logprobs")
 
@@ -166,20 +174,29 @@ class ChatReply:
             rest = {k: v for k, v in message.items() if k != "role" and v is not None}
             if rest:
                 yield delta(rest)
-            if isinstance(content, str) and content:
+            if text := _text(content):
                 # log-probabilities belong to tokens, and one chunk keeps them beside all of theirs
-                pieces = [content] if logprobs else _pieces(content)
+                pieces = [text] if logprobs else _pieces(text)
                 for piece in pieces:
                     yield delta({"content": piece}, logprobs=logprobs)
             for position, call in enumerate(calls or []):
                 yield delta({"tool_calls": [{"index": position, **call}]})
             finish = choice.get("finish_reason") or "stop"
             yield chunk([{"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}])
-        if include_usage:
-            yield chunk([], usage=self.json.get("usage"))
         if extra is not None:
             yield chunk([], valueflow=extra)
+        if include_usage:
+            yield chunk([], usage=self.json.get("usage"))
         yield b"data: [DONE]\n\n"
+
+
+def _is_choice(choice: Any) -> bool:
+    """Whether this is a choice as far as anything here reads it."""
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | None):
+        return False
+    calls = message.get("tool_calls")
+    return calls is None or (isinstance(calls, list) and all(isinstance(call, dict) for call in calls))
 
 
 def _answer(message: dict[str, Any]) -> Answer:

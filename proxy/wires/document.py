@@ -21,7 +21,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidJSON(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidJSON("a key occurs twice in one object")
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,10 @@ class Node:
 
 
 class Document:
-    """One JSON object. Raises InvalidJSON on anything else, on a key that occurs twice, and on excessive nesting."""
+    """One JSON object. Raises InvalidJSON on anything else.
+
+    Refused, too, at any depth: a key that occurs twice, NaN and infinities, half a surrogate pair, excessive nesting.
+    """
 
     def __init__(self, raw: bytes) -> None:
         try:
@@ -43,8 +53,12 @@ class Document:
             self.root = _node(self.text, _skip(self.text, 0))
             if _skip(self.text, self.root.end) != len(self.text):
                 raise InvalidJSON("text after the JSON object")
+            if "\\ud" in self.text.lower():
+                _dump(self.root.value).encode()
         except UnicodeDecodeError as error:
             raise InvalidJSON("not UTF-8") from error
+        except UnicodeEncodeError as error:
+            raise InvalidJSON("half a surrogate pair in a string") from error
         except RecursionError as error:
             raise InvalidJSON("nested too deeply") from error
         except InvalidJSON:
@@ -69,8 +83,6 @@ class Document:
         while self.text[at] != "}":
             key_start = at
             key, at = scanstring(self.text, at + 1, True)
-            if key in found:
-                raise InvalidJSON(f"key '{key}' occurs twice")
             found[key] = value = _node(self.text, _skip(self.text, _skip(self.text, at) + 1), key_start)
             at = self._after(value)
         return found

@@ -17,11 +17,12 @@ class Scripted:
     gate: threading.Event = field(default_factory=threading.Event)
     calls: list[tuple[list[str], list[str]]] = field(default_factory=list)
     fail: bool = False
+    poison: str | None = None
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
         self.calls.append(([t.text for t in texts], list(values)))
         self.gate.wait(10)
-        if self.fail:
+        if self.fail or self.poison in [t.text for t in texts]:
             raise RuntimeError("secret text")
         return [{v: Score(float(len(t.text)), 1, 0, 0, 1, 0) for v in values} for t in texts]
 
@@ -109,3 +110,19 @@ def test_stop_answers_what_waits() -> None:
         assert await asyncio.gather(*waiting) == [[{"a": Unscored("failed")}]] * 3
 
     asyncio.run(main())
+
+
+def test_a_text_that_fails_does_not_unscore_its_neighbours() -> None:
+    async def work(evaluator: Scripted, queue: ScoringQueue) -> None:
+        evaluator.poison = "poison"
+        first = asyncio.create_task(queue.score([Text("x")], ["a"]))
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(queue.score([Text(t)], ["a"])) for t in ("good", "poison", "fine")]
+        await asyncio.sleep(0.05)
+        evaluator.gate.set()
+        found = [(await task)[0]["a"] for task in [first, *rest]]
+        assert [isinstance(f, Score) for f in found] == [True, True, False, True]
+        assert found[2] == Unscored("failed")
+        assert evaluator.calls[1][0] == ["good", "poison", "fine"]
+
+    run(work)

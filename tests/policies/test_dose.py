@@ -53,3 +53,21 @@ def test_after_a_miss_the_dose_moves_towards_the_range() -> None:
 
 def test_what_was_in_range_keeps_its_dose() -> None:
     assert choose({"v": Target(min=4)}, {"v": [Tried(0.3, 5.0, 1.5)]})["v"] == 0.3
+
+
+def test_in_range_but_too_uncertain_moves_a_rung_away_from_the_nearer_edge() -> None:
+    closed = Target(target=6, tolerance=2)
+    assert choose({"v": closed}, {"v": [Tried(0.3, 4.1, 2.5)]})["v"] == 0.6
+    assert choose({"v": closed}, {"v": [Tried(0.3, 7.9, 2.5)]})["v"] == 0.1
+    assert choose({"v": Target(min=4)}, {"v": [Tried(0.3, 7.0, 9.0)]})["v"] == 0.6
+
+
+@given(st.sampled_from(RUNGS), st.floats(-4, 8))
+def test_in_range_but_too_uncertain_never_repeats_the_dose(dose: float, intensity: float) -> None:
+    tried = {"v": [Tried(dose, intensity, 20.0)]}
+    assert choose({"v": Target(target=2, tolerance=6)}, tried)["v"] != dose
+
+
+def test_accept_says_what_is_certain_enough() -> None:
+    tried = {"v": [Tried(0.3, 5.0, 1.5)]}  # P = 0.75
+    assert choose({"v": Target(min=4)}, tried, accept=0.8)["v"] == 0.6

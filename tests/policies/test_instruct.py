@@ -51,3 +51,22 @@ def test_a_long_draft_is_cut_and_every_line_is_quoted() -> None:
     turn = feedback_turn("a\nb" * 2000, {"svt/power": score(5.0)}, {"svt/power": Target(max=2)})
     assert len(turn) < 2 * QUOTE_LIMIT + 1500
     assert "\nb" not in turn.replace("\n> ", "")
+
+
+@pytest.mark.parametrize(
+    ("intensity", "target", "safer"),
+    [
+        (1.5, Target(max=2), "less"),
+        (2.5, Target(min=2), "more"),
+        (3.9, Target(min=0, max=4), "less"),
+        (0.1, Target(min=0, max=4), "more"),
+    ],
+)
+def test_feedback_says_which_way_lies_safety_near_an_edge(intensity: float, target: Target, safer: str) -> None:
+    turn = feedback_turn("My draft.", {"svt/power": score(intensity)}, {"svt/power": target})
+    assert f"Keep well inside: {safer} is safer" in turn
+    assert "too " not in turn
+
+
+def test_no_feedback_in_the_very_middle() -> None:
+    assert feedback_turn("x", {"svt/power": score(2.0)}, {"svt/power": Target(target=2, tolerance=0.5)}) == ""

@@ -122,10 +122,15 @@ def test_replay_is_a_well_formed_stream() -> None:
 
 def test_replay_gives_usage_and_the_report_only_when_asked() -> None:
     found = chunks(reply({"content": "hi"}), usage=True, debug=True)
-    assert found[-2]["choices"] == []
-    assert found[-2]["usage"]["total_tokens"] == 5
-    assert found[-1]["valueflow"] == {"outcome": "x"}
-    assert all(c["usage"] is None for c in found[:-2])
+    assert found[-1]["choices"] == found[-2]["choices"] == []
+    assert found[-1]["usage"]["total_tokens"] == 5
+    assert found[-2]["valueflow"] == {"outcome": "x"}
+    assert all(c["usage"] is None for c in found[:-1])
+
+
+def test_replay_streams_the_text_of_parts() -> None:
+    found = chunks(reply({"content": [{"type": "text", "text": "one"}, {"type": "image"}]}))
+    assert "".join(c["choices"][0]["delta"].get("content", "") for c in found) == "one"
 
 
 def test_replay_numbers_tool_calls() -> None:
@@ -142,7 +147,32 @@ def test_reply_keeps_the_bytes_but_for_the_model() -> None:
     assert found.body("up") is found.raw
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b'{"choices":[]}', b'{"choices":null}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","messages":[{"role":"user","content":"\\ud800"}]}',
+        b'{"model":"\\uDFFF","messages":[{"role":"user","content":"hi"}]}',
+        b'{"model":"m","messages":[{"role":"system","content":"a","content":"b"}]}',
+    ],
+    ids=["surrogate", "surrogate in a name", "key twice"],
+)
+def test_ambiguous_json_is_a_400(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        ChatRequest(body)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+    assert json.loads(caught.value.body())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"<html>", b"[]", b'{"choices":[]}', b'{"choices":null}', b'{"choices":[1]}', b'{"choices":[{}]}',
+        b'{"choices":[{"message":"hi"}]}', b'{"choices":[{"message":{"content":1}}]}',
+        b'{"choices":[{"message":{"tool_calls":{}}}]}', b'{"choices":[{"message":{"tool_calls":["f"]}}]}',
+        b'{"choices":[{"message":{"content":"\\ud800"}}]}', b'{"choices":[{"message":{}}],"x":NaN}',
+        b'{"choices":[{"message":{"content":"a","content":"b"}}]}',
+    ],
+)  # fmt: skip
 def test_what_is_no_completion_is_a_502(raw: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         ChatReply(raw)

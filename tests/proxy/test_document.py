@@ -62,11 +62,18 @@ def test_edits_are_forgotten_after_use() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"[]", b"nul", b'{"a":1', b'{"a":1}x', b'{"a":NaN}', b'{"a":1,"a":2}', b"\xff", b'{"a":' + b"[" * 100_000],
-)
+    [b"", b"[]", b"nul", b'{"a":1', b'{"a":1}x', b'{"a":NaN}', b'{"a":1,"a":2}', b"\xff", b'{"a":' + b"[" * 100_000,
+     b'{"a":[{"b":1,"b":2}]}', b'{"a":"\\ud800"}', b'{"a":["\\uDC00\\ud83d"]}', b'{"\\ud800":1}'],
+)  # fmt: skip
 def test_what_is_not_one_object_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidJSON):
         Document(raw)
+
+
+def test_whole_surrogate_pairs_are_kept() -> None:
+    raw = b'{"a":"\\uD83D\\uDE00 \\\\ud800"}'
+    assert Document(raw).get("a") == "\N{GRINNING FACE} \\ud800"
+    assert Document(raw).edited() == raw
 
 
 json_values = st.recursive(

@@ -11,7 +11,7 @@ import openai
 from proxy.settings import DEMO_KEY
 from tests.proxy.servers import served
 
-LOCAL = "models:\n  local/smollm2: {kind: local, max_tokens: 24, threads: 2}\n"
+LOCAL = "models:\n  local/smollm2: {kind: local, max_tokens: 24}\n"
 POLICY = """
 tenant: acme
 debug: true

@@ -1,6 +1,8 @@
 """The HTTP face: the real app on a real socket, called with the real openai client and with plain HTTP."""
 
 import json
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,9 @@ import openai
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from proxy.errors import ApiError
 from proxy.settings import DEMO_KEY
+from proxy.upstreams.local import check
 from tests.proxy.servers import ScriptedUpstream, Served, completion, served
 
 ANY = "tenant: acme\ndebug: true\napply: always\naccept: 0.0\n"
@@ -101,6 +105,7 @@ def test_streaming_is_replayed(hit: Served) -> None:
     chunks = list(stream)
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "A calm answer."
     assert chunks[-1].usage.total_tokens == 15
+    assert stream.response.headers["cache-control"] == "no-cache"
     assert hit.upstream.bodies[0]["stream"] is False
 
 
@@ -138,7 +143,11 @@ def shape(response: httpx.Response) -> tuple[int, str | None, str | None]:
 def test_errors_have_openais_shape(hit: Served) -> None:
     assert shape(httpx.post(hit.url + "/v1/chat/completions")) == (401, None, "invalid_api_key")
     assert shape(post(hit, b"{not json")) == (400, None, "invalid_json")
-    assert shape(post(hit, {"model": "m"})) == (400, "messages", None)
+    response = post(hit, {"model": "m"})
+    assert shape(response) == (400, "messages", None)
+    assert response.headers["x-valueflow-outcome"] == "error"
+    twice = b'{"model":"m","messages":[{"role":"system","content":"a","content":"b"}]}'
+    assert shape(post(hit, twice)) == (400, None, "invalid_json")
     assert shape(post(hit, {"model": "gpt-x", "messages": HELLO})) == (404, "model", "model_not_found")
     assert shape(post(hit, b"{}", content_encoding="gzip")) == (415, None, "unsupported_encoding")
     assert shape(post(hit, b" " * 9_000_000)) == (413, None, "body_too_large")
@@ -171,13 +180,61 @@ def test_upstream_failures(hit: Served) -> None:
     assert "sk-operator" not in post(hit, request).text
     answer(400, {"error": {"message": "too long", "param": "messages", "code": "context_length_exceeded", "type": "t"}})
     assert shape(post(hit, request)) == (400, "messages", "context_length_exceeded")
-    hit.upstream.reply = lambda number, _: JSONResponse({}, 429, headers={"retry-after": "7"})
+    answer(404, {"error": {"message": "no model served-model in org-operator", "code": "model_not_found"}})
+    response = post(hit, request)
+    assert shape(response) == (404, None, None)
+    assert "operator" not in response.text
+    limit = {"error": {"message": "limit of org-operator"}}
+    hit.upstream.reply = lambda number, _: JSONResponse(limit, 429, headers={"retry-after": "7"})
     response = post(hit, request)
     assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert "operator" not in response.text
+    assert "x-should-retry" not in response.headers
     hit.upstream.reply = lambda number, _: Response("<html>")
     response = post(hit, request)
     assert shape(response) == (502, None, "upstream_error")
     assert response.headers["x-valueflow-outcome"] == "error"
+    assert response.headers["x-should-retry"] == "false"
+
+
+def test_an_unexpected_failure_is_a_plain_500_whose_text_is_not_logged(
+    hit: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the client's secret")
+
+    monkeypatch.setattr(hit.running.product.scoring, "score", broken)
+    response = post(hit, {"model": "m", "messages": HELLO})
+    assert shape(response) == (500, None, "internal_error")
+    assert response.headers["x-should-retry"] == "false"
+    assert response.headers["x-valueflow-policy"].startswith("acme@")
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        "unexpected RuntimeError on /v1/chat/completions"
+    ]
+    assert "secret" not in caplog.text
+
+
+def test_the_request_id_is_that_of_the_returned_attempt(tmp_path: Path) -> None:
+    def reply(number: int, _: object) -> Response:
+        text = "A calm answer." if number == 1 else "I'm sorry, but I can't help with that."
+        return JSONResponse(completion(text), headers={"x-request-id": f"r{number}"})
+
+    with served(tmp_path, MISSES + "attempts: 2\n", ScriptedUpstream(reply=reply)) as found:
+        response = post(found, {"model": "m", "messages": HELLO})
+    assert response.headers["x-valueflow-attempts"] == "2"
+    assert response.json()["choices"][0]["message"]["content"] == "A calm answer."
+    assert response.headers["x-request-id"] == "r1"
+
+
+def test_one_refusal_among_choices_does_not_refuse_the_reply(hit: Served) -> None:
+    def reply(_: int, __: object) -> dict:
+        made = completion("A calm answer.")
+        refusal = {"role": "assistant", "content": "I'm sorry, but I can't help with that."}
+        return made | {"choices": [*made["choices"], {"index": 1, "message": refusal, "finish_reason": "stop"}]}
+
+    hit.upstream.reply = reply
+    response = post(hit, {"model": "m", "messages": HELLO, "n": 2}, x_valueflow_debug="1")
+    assert "refused" not in {a["verdict"] for a in response.json()["valueflow"]["attempts"]}
 
 
 def test_health_and_metrics(hit: Served) -> None:
@@ -216,6 +273,9 @@ def test_on_miss_error_is_a_422_that_says_do_not_retry(tmp_path: Path) -> None:
         assert shape(response) == (422, None, "value_range_missed")
         assert response.headers["x-should-retry"] == "false"
         assert response.headers["x-valueflow-attempts"] == "2"
+        text = httpx.get(found.admin + "/metrics").text
+        assert 'valueflow_requests_total{model="m",outcome="missed",tenant="acme"} 1.0' in text
+        assert 'outcome="error"' not in text
 
 
 def test_off_leaves_request_and_reply_bytes_alone(tmp_path: Path) -> None:
@@ -253,7 +313,45 @@ def test_a_slow_upstream_is_a_504(tmp_path: Path) -> None:
 def test_no_upstream_at_all_is_a_502(tmp_path: Path) -> None:
     models = "models:\n  m: {kind: openai, base_url: 'http://127.0.0.1:9/v1', model: x}\n"
     with served(tmp_path, OFF, models=models) as found:
-        assert shape(post(found, {"model": "m", "messages": HELLO})) == (502, None, "upstream_error")
+        response = post(found, {"model": "m", "messages": HELLO})
+        assert shape(response) == (502, None, "upstream_error")
+        assert "x-should-retry" not in response.headers
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n"], ids=["hangs up", "no HTTP"])
+def test_an_upstream_that_does_not_speak_http_is_a_502(tmp_path: Path, answer: bytes) -> None:
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        models = f"models:\n  m: {{kind: openai, base_url: '{url}', model: x}}\n"
+        with served(tmp_path, OFF, models=models) as found:
+            response = post(found, {"model": "m", "messages": HELLO})
+        server.shutdown()
+    assert shape(response) == (502, None, "upstream_error")
+    assert response.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("max_tokens", 0), ("max_tokens", "7"), ("max_completion_tokens", 1.5), ("temperature", 2.1),
+        ("temperature", True), ("top_p", 0), ("top_p", 1.1), ("seed", 1.0), ("n", 2), ("tools", []),
+        ("response_format", {"type": "text"}), ("stop", "x"),
+    ],
+)  # fmt: skip
+def test_the_local_model_refuses_what_it_cannot_do(key: str, value: object) -> None:
+    with pytest.raises(ApiError) as caught:
+        check({key: value})
+    assert (caught.value.status, caught.value.param) == (400, key)
+
+
+def test_the_local_model_takes_what_it_can_do() -> None:
+    check({"max_tokens": 1, "temperature": 0, "top_p": 1, "seed": -(2**70), "n": 1, "stop": None, "tools": None})
 
 
 def test_a_tenant_without_a_policy_is_403(tmp_path: Path) -> None:

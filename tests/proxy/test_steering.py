@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -34,12 +35,14 @@ class Scripted:
     unscorable: bool = False
     final: bool = False
     now: float = 0.0
+    allowed: list[float] = field(default_factory=list)
     asked: list[Instruction] = field(default_factory=list)
 
     async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
         assert seconds > 0
         number = len(self.asked)
         self.asked.append(instruction)
+        self.allowed.append(seconds)
         self.now += self.seconds
         if isinstance(self.scores[number], Exception):
             raise self.scores[number]
@@ -214,3 +217,42 @@ def test_a_refusal_without_any_text_is_a_refusal_too() -> None:
 def test_a_failing_unsteered_answer_leaves_the_best_one() -> None:
     outcome = Scripted([score(1), score(3), ApiError.upstream("x")]).run(attempts=2, on_miss="unsteered")
     assert (outcome.name, outcome.returned.completion.reply) == ("missed", 1)
+
+
+def test_a_late_answer_that_cannot_be_scored_returns_the_best_one() -> None:
+    outcome = Scripted([score(1), Unscored("overloaded")]).run()
+    assert (outcome.name, outcome.returned.completion.reply) == ("missed", 0)
+
+
+def test_an_unscored_answer_after_a_refusal_alone_is_unscored() -> None:
+    assert Scripted([score(6), Unscored("overloaded")], refused=[0]).run().name == "unscored"
+
+
+def test_a_refusal_of_the_plain_request_ends_at_once() -> None:
+    world = Scripted([score(6)] * 3, refused=[0], speaks=False)
+    assert (world.run().name, len(world.asked)) == ("refused", 1)
+
+
+def test_a_plain_refusal_after_a_scored_answer_returns_that_one() -> None:
+    world = Scripted([score(0), score(6), score(6)], refused=[1, 2])
+    outcome = world.run(attempts=9, targets={VALUE: Target(min=1, max=3, hard=True)})
+    assert (outcome.name, outcome.returned.completion.reply) == ("missed", 0)
+
+
+def test_the_same_request_is_not_billed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.steering.plan", lambda *_: Instruction({VALUE: 0.3}, "the same", ""))
+    world = Scripted([score(1)] * 3)
+    outcome = world.run()
+    assert (outcome.name, len(world.asked)) == ("missed", 1)
+
+
+@pytest.mark.parametrize(("mode", "seconds"), [("enforce", 45.0), ("steer", inf), ("monitor", inf), ("off", inf)])
+def test_the_time_budget_bounds_enforce_alone(mode: str, seconds: float) -> None:
+    world = Scripted([score(6)])
+    world.run(mode=mode)
+    assert world.allowed == [seconds]
+
+
+def test_on_miss_unsteered_does_not_follow_tool_calls() -> None:
+    world = Scripted([score(0), score(6)], final=True)
+    assert (world.run(on_miss="unsteered").name, len(world.asked)) == ("missed", 1)

@@ -131,3 +131,66 @@ def test_records_wait_while_the_database_fails_and_are_written_after(tmp_path: P
 async def audit_rows(database: Database, table: str) -> int:
     async with database.session() as session:
         return int(await session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+def test_an_extra_key_is_valid_and_never_stored(url: str) -> None:
+    async def use(database: Database) -> None:
+        keys = Keys(database, extra={digest("vf-extra"): "acme"})
+        assert await keys.tenant("vf-extra") == "acme"
+        assert await keys.list() == []
+        assert await Keys(database).tenant("vf-extra") is None
+
+    asyncio.run(with_database(url, use))
+
+
+def unwritable(number: int) -> Trail:
+    """A model's lone surrogate: no database can encode it."""
+    found = trail(number)
+    found.record = '{"text": "\ud800 secret"}'
+    return found
+
+
+def test_a_record_that_the_database_refuses_is_dropped_alone(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def use(database: Database) -> None:
+        audit = Audit(database)
+        for number in range(9):
+            await audit.add(unwritable(number) if number in {3, 8} else trail(number))
+        audit.start()
+        await audit.stop(5)
+        found = [number for number in range(9) if await audit.find(f"{number:032d}") is not None]
+        assert found == [0, 1, 2, 4, 5, 6, 7]
+        dropped = [r.getMessage() for r in caplog.records if "dropped" in r.getMessage()]
+        assert len(dropped) == 2
+        assert "secret" not in caplog.text
+
+    asyncio.run(with_database(url, use))
+
+
+def test_no_record_is_dropped_while_the_table_is_away(url: str) -> None:
+    async def use(database: Database) -> None:
+        audit = Audit(database)
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Trail.metadata.drop_all)
+        await audit.add(trail(1))
+        audit.start()
+        await asyncio.sleep(0.3)
+        await database.open()
+        await audit.stop(10)
+        assert await audit.find(f"{1:032d}") is not None
+
+    asyncio.run(with_database(url, use))
+
+
+def test_the_writer_outlives_any_exception(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(database: Database) -> None:
+        audit = Audit(database)
+        broken = trail(1)
+        monkeypatch.setattr(Trail, "row", lambda self, row=Trail.row: 1 / 0 if self is broken else row(self))
+        audit.start()
+        await audit.add(broken)
+        await asyncio.sleep(0.1)
+        await audit.add(trail(2))
+        await audit.stop(5)
+        assert await audit_rows(database, "audit") == 1
+
+    asyncio.run(with_database(f"sqlite+aiosqlite:///{tmp_path}/t.db", use))
