@@ -42,11 +42,6 @@ class Product:
     open_requests: int = field(default=0)
 
 
-def load_policies(settings: Settings) -> Mapping[str, Policy]:
-    """The tenants' policies of the settings' folder. Raises InvalidPolicies."""
-    return checked_policies(settings.policies)
-
-
 def checked_policies(folder: Path) -> Mapping[str, Policy]:
     """The tenants' policies in a folder. Raises InvalidPolicies, also for what this version cannot do yet."""
     policies = load_folder(folder)
@@ -65,7 +60,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
 
-    policies = load_policies(settings)
+    policies = checked_policies(settings.policies)
     models = load_models(settings.models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)

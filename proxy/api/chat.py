@@ -93,6 +93,7 @@ async def chat_completions(request: Request) -> Response:
     tenant = await tenant_of(request)
     policy = product.policies.get(tenant)
     if policy is None:
+        product.metrics.record_request(tenant, "other", "error")
         raise ApiError(403, f"No policy is loaded for tenant '{tenant}'.", "permission_error", None, "no_policy")
     trace, evaluator = uuid.uuid4().hex, product.scoring.evaluator.version
     if product.open_requests >= product.settings.concurrent_requests:

@@ -117,6 +117,7 @@ def test_an_unknown_exception_is_a_502_without_its_text() -> None:
     error = translated(RuntimeError("prompt: my secret"))
     assert error.status == 502
     assert "secret" not in error.message
+    assert error.headers == {"x-should-retry": "false"}
 
 
 def test_litellm_is_not_imported_before_it_is_configured() -> None:
