@@ -45,10 +45,10 @@ async def main(seed: int) -> None:
         )
         for name, value in attempt["values"].items():
             low, high = value["range"]
-            wanted = f"at least {low:+.0f}" if high is None else f"at most {high:+.0f}"
+            wanted = f"at least {low:+g}" if high is None else f"at most {high:+g}"
             print(
                 f"  {name:<16} dose {attempt['doses'].get(name, 0):+.1f}  intensity {value['intensity']:+.1f}"
-                f" ± {value['sd']:.1f}  wanted {wanted}  P {value['p']:.2f}"
+                f" ± {value['sd']:.1f}  relevance {value['relevance']:.2f}  wanted {wanted}  P {value['p']:.2f}"
             )
     print(f"\ntokens: {json.dumps(report['tokens'])}\n\nassistant:")
     print(textwrap.fill(answer.choices[0].message.content, 100))
