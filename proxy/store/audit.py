@@ -72,7 +72,10 @@ class Audit:
                     for trail in trails:
                         await self._keep([trail])
                     return
+                # a table may have come back since the write failed, so the record itself gets one more try
                 if await self._accepts_others():
+                    if await self._write(trails) is None:
+                        return
                     _log.error("audit: a record is dropped, the database refuses it: %s", type(error).__name__)
                     return
             _log.error("audit: %d records wait, the database fails: %s", len(trails), type(error).__name__)
