@@ -68,7 +68,7 @@ class ChatSteps:
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of the answers for all of the policy's values, in the light of the client's question."""
+        """Scores of the answers for all of the policy's values."""
         return await self._score([Text(text, self.chat.question) for text in texts])
 
     async def applies(self) -> bool:

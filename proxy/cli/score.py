@@ -19,7 +19,9 @@ _out = Console()
 def score(
     text: Annotated[str | None, typer.Argument(help="the text to score")] = None,
     values: Annotated[str, typer.Option(help="value names, comma separated; all without it")] = "",
-    question: Annotated[str, typer.Option(help="the question that the text answers")] = "",
+    question: Annotated[
+        str, typer.Option(help="the question that the text answers; kept for later, not read yet")
+    ] = "",
     jsonl: Annotated[
         Path | None, typer.Option(help="score a file of {text, question?, values} lines; - for stdin")
     ] = None,
