@@ -18,6 +18,8 @@ MAX_HARD = 3
 """Published: five values at once keep the sign of only half of the negative targets (VALUEFLOW, composition)."""
 
 Mode = Literal["enforce", "steer", "monitor", "off"]
+MODES: tuple[Mode, ...] = ("enforce", "steer", "monitor", "off")
+"""From the mode that does most to the one that does nothing."""
 
 
 class _Strict(BaseModel):

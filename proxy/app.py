@@ -3,18 +3,21 @@
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from proxy.api.chat import chat_completions
+from proxy.api.generation import endpoint
 from proxy.api.health import healthz, metrics, readyz
 from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
 from proxy.product import Product
+from proxy.wires.chat import CHAT
+
+WIRES = (CHAT,)
 
 
 def public_app(product: Product) -> Starlette:
     """Port 8080."""
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", chat_completions, methods=["POST"]),
+            *(Route(f"/v1/{wire.path}", endpoint(wire), methods=["POST"]) for wire in WIRES),
             Route("/v1/models", list_models, methods=["GET"]),
             Route("/v1/models/{model:path}", get_model, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),

@@ -177,7 +177,7 @@ def _completing(model: str) -> Any:
     from proxy.errors import ApiError
     from proxy.product import make_upstream
     from proxy.upstreams.compatible import pooled_client
-    from proxy.upstreams.upstream import InvalidModels, load_models
+    from proxy.upstreams.upstream import Call, InvalidModels, load_models
     from proxy.wires.chat import ChatReply
 
     settings = read_settings()
@@ -197,7 +197,7 @@ def _completing(model: str) -> Any:
             async def complete(prompt: str) -> str:
                 body = {"model": upstream.model, "messages": [{"role": "user", "content": prompt}], "temperature": 0}
                 try:
-                    reply = await upstream.complete(json.dumps(body).encode(), settings.upstream_seconds)
+                    reply = await upstream.complete(Call(json.dumps(body).encode()), settings.upstream_seconds)
                 except ApiError as error:
                     raise fail(error.message) from error
                 return ChatReply(reply.body).answers[0].text

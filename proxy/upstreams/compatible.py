@@ -10,7 +10,7 @@ import json
 import httpx
 
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import CompatibleModel, Reply
+from proxy.upstreams.upstream import CHAT_PATH, Call, CompatibleModel, Reply
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 _PASSED_HEADERS = ("x-request-id", "openai-processing-ms")
@@ -36,18 +36,23 @@ class Compatible:
 
     def __init__(self, config: CompatibleModel, client: httpx.AsyncClient) -> None:
         self.model = config.model
-        self._url = str(config.base_url).rstrip("/") + "/chat/completions"
+        self.paths = frozenset({CHAT_PATH})
+        self._url = str(config.base_url).rstrip("/")
         self._client = client
         self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if config.api_key:
             self._headers["authorization"] = f"Bearer {config.api_key}"
 
-    async def complete(self, body: bytes, seconds: float) -> Reply:
+    async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion. Raises ApiError: 504 on a timeout, the upstream's own for what the client did, else 502."""
         try:
             async with asyncio.timeout(seconds):
                 request = self._client.build_request(
-                    "POST", self._url, content=body, headers=self._headers, timeout=httpx.Timeout(seconds, connect=10)
+                    "POST",
+                    f"{self._url}/{call.path}",
+                    content=call.body,
+                    headers=self._headers,
+                    timeout=httpx.Timeout(seconds, connect=10),
                 )
                 response = await self._client.send(request, stream=True)
                 try:

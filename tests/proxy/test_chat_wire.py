@@ -5,6 +5,7 @@ import pytest
 from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.chat import ChatReply, ChatRequest
+from proxy.wires.wire import Shown
 
 STEER = Instruction({}, system="[block]")
 
@@ -102,7 +103,8 @@ def reply(message: dict, **more: object) -> ChatReply:
 
 
 def chunks(found: ChatReply, **options: bool) -> list[dict]:
-    events = list(found.replay("m", options.get("usage", False), {"outcome": "x"} if options.get("debug") else None))
+    extra = {"outcome": "x"} if options.get("debug") else None
+    events = list(found.replay(Shown("m", extra, include_usage=options.get("usage", False))))
     assert events[-1] == b"data: [DONE]\n\n"
     return [json.loads(e.removeprefix(b"data: ")) for e in events[:-1]]
 
@@ -142,9 +144,9 @@ def test_replay_numbers_tool_calls() -> None:
 
 
 def test_reply_keeps_the_bytes_but_for_the_model() -> None:
-    found = reply({"content": "hi", "x": 1.0})
-    assert found.body("m") == found.raw.replace(b'"model": "up"', b'"model": "m"')
-    assert found.body("up") is found.raw
+    raw = b'{"model": "up", "choices": [{"message": {"content": "hi", "x": 1.0}}]}'
+    assert ChatReply(raw).body(Shown("m")) == raw.replace(b'"model": "up"', b'"model": "m"')
+    assert ChatReply(raw).body(Shown("up")) is raw
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import ApiError
 from proxy.upstreams.litellm import ERRORS, PARAMETERS, LiteLLM, translated
-from proxy.upstreams.upstream import LiteLLMModel
+from proxy.upstreams.upstream import Call, LiteLLMModel
 from tests.proxy.servers import ScriptedUpstream, upstream_serving
 
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -45,7 +45,7 @@ async def ask(body: dict[str, Any], operator: ScriptedUpstream, seconds: float =
     upstream = LiteLLM(
         LiteLLMModel(kind="litellm", model="openai/gpt-x", api_base=operator.url, api_key_env="OPERATOR_KEY")
     )
-    return (await upstream.complete(json.dumps({"model": "openai/gpt-x"} | body).encode(), seconds)).body
+    return (await upstream.complete(Call(json.dumps({"model": "openai/gpt-x"} | body).encode()), seconds)).body
 
 
 @pytest.mark.usefixtures("key")

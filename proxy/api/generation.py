@@ -1,6 +1,7 @@
-"""`POST /v1/chat/completions`: one client request through the loop, and back as JSON or replayed as a stream.
+"""One client request for generated text through the loop, on any wire, and back as JSON or replayed as a stream.
 
-Knows the chat wire, the loop's steps and the contract's headers; nothing of how scores or doses are made.
+Knows the wires' common shape, the loop's steps and the contract's headers; nothing of one API's JSON, nor of how scores
+or doses are made.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from anchors.evaluator import Text
 from anchors.score import Unscored
 from policies.instruct import Instruction
-from policies.policy import Policy
+from policies.policy import MODES, Mode, Policy
 from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
 from proxy import render
@@ -29,39 +30,40 @@ from proxy.product import Product
 from proxy.rollout import treated
 from proxy.steering import steer
 from proxy.store.database import Trail, now
-from proxy.upstreams.upstream import Upstream
-from proxy.wires.chat import ChatReply, ChatRequest
+from proxy.upstreams.upstream import Call, Upstream
+from proxy.wires.wire import Shown, Wire, WireReply, WireRequest
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class ChatSteps:
-    """The loop's steps for one chat request; counts where the time goes and what the upstream billed."""
+class Generation:
+    """The loop's steps for one client request; counts where the time goes and what the upstream billed."""
 
     product: Product
     upstream: Upstream
-    chat: ChatRequest
+    wire: Wire
+    asked: WireRequest
     policy: Policy
     upstream_seconds: float = 0.0
     scoring_seconds: float = 0.0
     billed: int = 0
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[ChatReply]:
+    async def complete(self, instruction: Instruction, seconds: float) -> Completion[WireReply]:
         """One upstream answer to the original request with the instruction added."""
         begun = time.monotonic()
-        body = self.chat.body(self.upstream.model, instruction)
+        call = Call(self.asked.body(self.upstream.model, instruction), self.wire.path)
         try:
-            reply = await self.upstream.complete(body, min(seconds, self.product.settings.upstream_seconds))
+            reply = await self.upstream.complete(call, min(seconds, self.product.settings.upstream_seconds))
         finally:
             self.upstream_seconds += time.monotonic() - begun
-        parsed = ChatReply(reply.body, reply.headers)
-        answers, tokens = parsed.answers, sum(parsed.usage)
-        self.billed += tokens
+        parsed = self.wire.reply(reply.body, reply.headers)
+        answers = parsed.answers
+        self.billed += parsed.tokens
         return Completion(
             reply=parsed,
             texts=[a.text for a in answers],
-            tokens=tokens,
+            tokens=parsed.tokens,
             refused=all(a.refusal or is_refusal(a.text) for a in answers),
             unscorable=any(not a.text.strip() and not a.refusal for a in answers),
             final=any(a.tool_calls for a in answers),
@@ -69,13 +71,13 @@ class ChatSteps:
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
         """Scores of the answers for all of the policy's values."""
-        return await self._score([Text(text, self.chat.question) for text in texts])
+        return await self._score([Text(text, self.asked.question) for text in texts])
 
     async def applies(self) -> bool:
         """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
-        if not self.chat.question.strip():
+        if not self.asked.question.strip():
             return True
-        scores = (await self._score([Text(self.chat.question)]))[0]
+        scores = (await self._score([Text(self.asked.question)]))[0]
         hard = [scores[name] for name in self.policy.hard]
         return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
 
@@ -87,8 +89,17 @@ class ChatSteps:
             self.scoring_seconds += time.monotonic() - begun
 
 
-async def chat_completions(request: Request) -> Response:
-    """The endpoint."""
+def endpoint(wire: Wire) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that speaks this wire."""
+
+    async def generate(request: Request) -> Response:
+        return await _admit(request, wire)
+
+    return generate
+
+
+async def _admit(request: Request, wire: Wire) -> Response:
+    """Tenant, policy, bounds and parsing; whatever fails is counted and carries the contract's headers."""
     product = product_of(request)
     tenant = await tenant_of(request)
     policy = product.policies.get(tenant)
@@ -104,11 +115,10 @@ async def chat_completions(request: Request) -> Response:
     product.metrics.opened()
     model = "other"
     try:
-        chat = ChatRequest(await body_of(request))
-        model = chat.model
-        if not treated(policy, chat):
-            policy = control_arm(policy)
-        return await _serve(request, product, policy, chat, trace)
+        asked = wire.request(await body_of(request))
+        model = asked.model
+        policy = _limited(policy, wire.most if treated(policy, asked) else "monitor")
+        return await _serve(request, product, policy, wire, asked, trace)
     except ClientGone:
         product.metrics.record_request(tenant, model, "cancelled")
         raise
@@ -122,32 +132,33 @@ async def chat_completions(request: Request) -> Response:
         product.metrics.closed()
 
 
-async def _serve(request: Request, product: Product, policy: Policy, chat: ChatRequest, trace: str) -> Response:
+async def _serve(
+    request: Request, product: Product, policy: Policy, wire: Wire, asked: WireRequest, trace: str
+) -> Response:
     begun = time.monotonic()
-    upstream = product.upstreams.get(chat.model)
+    upstream = product.upstreams.get(asked.model)
     if upstream is None:
-        message = f"The model '{chat.model}' does not exist or you do not have access to it."
+        message = f"The model '{asked.model}' does not exist or you do not have access to it."
         raise ApiError.not_found(message, "model", "model_not_found")
-    steps = ChatSteps(product, upstream, chat, policy)
+    steps = Generation(product, upstream, wire, asked, policy)
     evaluator = product.scoring.evaluator.version
-    outcome = await unless_gone(request, steer(policy, steps))
+    outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps))
     report = render.report(outcome, policy, evaluator)
-    _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
+    _record(policy, steps, outcome, time.monotonic() - begun)
     if policy.mode != "off":
-        await product.audit.add(_trail(trace, policy, chat, outcome, report))
-    _log.info("%s %s %s attempts=%d trace=%s", policy.name, chat.model, outcome.name, len(outcome.attempts), trace)
+        await product.audit.add(_trail(trace, policy, steps, outcome, report))
+    _log.info("%s %s %s attempts=%d trace=%s", policy.name, asked.model, outcome.name, len(outcome.attempts), trace)
     reply = outcome.returned.completion.reply
     headers = {**render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace), **reply.headers}
     if (refusal := _refusal(policy, outcome)) is not None:
         refusal.headers |= headers | {"x-should-retry": "false"}
         return json_response(refusal)  # not raised: it is counted already, by its outcome
     wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
-    extra = report if wanted else None
-    if chat.stream:
-        chunks = reply.replay(chat.model, chat.include_usage, extra)
+    shown = Shown(asked.model, report if wanted else None, include_usage=asked.include_usage)
+    if asked.stream:
         headers["cache-control"] = "no-cache"
-        return StreamingResponse(_async(chunks), headers=headers, media_type="text/event-stream")
-    return Response(reply.body(chat.model, extra), headers=headers, media_type="application/json")
+        return StreamingResponse(_async(reply.replay(shown)), headers=headers, media_type="text/event-stream")
+    return Response(reply.body(shown), headers=headers, media_type="application/json")
 
 
 async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -155,12 +166,14 @@ async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def control_arm(policy: Policy) -> Policy:
-    """The policy of the control arm: measured, not steered."""
-    return policy.model_copy(update={"mode": "monitor"}) if policy.mode in {"enforce", "steer"} else policy
+def _limited(policy: Policy, most: Mode) -> Policy:
+    """The policy with at most this mode: `monitor` for a rollout's control arm, or what a wire can do."""
+    if MODES.index(policy.mode) >= MODES.index(most):
+        return policy
+    return policy.model_copy(update={"mode": most})
 
 
-def _refusal(policy: Policy, outcome: Outcome[ChatReply]) -> ApiError | None:
+def _refusal(policy: Policy, outcome: Outcome[WireReply]) -> ApiError | None:
     """The error that the policy wants in place of such an outcome."""
     if outcome.name in {"missed", "unreachable", "refused"} and policy.on_miss == "error":
         return ApiError.range_missed("No answer within the budget lay in the policy's value ranges.")
@@ -169,23 +182,21 @@ def _refusal(policy: Policy, outcome: Outcome[ChatReply]) -> ApiError | None:
     return None
 
 
-def _record(
-    product: Product, policy: Policy, chat: ChatRequest, outcome: Outcome[ChatReply], steps: ChatSteps, seconds: float
-) -> None:
-    metrics = product.metrics
-    metrics.record_request(policy.tenant, chat.model, outcome.name)
+def _record(policy: Policy, steps: Generation, outcome: Outcome[WireReply], seconds: float) -> None:
+    metrics, model = steps.product.metrics, steps.asked.model
+    metrics.record_request(policy.tenant, model, outcome.name)
     metrics.record_attempts(policy.tenant, len(outcome.attempts))
     metrics.record_intensities(policy.tenant, render.intensities(outcome))
     metrics.record_seconds(
         steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
     )
-    metrics.record_tokens(policy.tenant, chat.model, steps.billed, outcome.returned.completion.tokens)
+    metrics.record_tokens(policy.tenant, model, steps.billed, outcome.returned.completion.tokens)
 
 
-def _trail(trace: str, policy: Policy, chat: ChatRequest, outcome: Outcome[ChatReply], report: dict[str, Any]) -> Trail:
-    record = report | {"model": chat.model}
+def _trail(trace: str, policy: Policy, steps: Generation, outcome: Outcome[WireReply], report: dict[str, Any]) -> Trail:
+    record = report | {"model": steps.asked.model, "endpoint": steps.wire.path}
     if policy.record_text != "none":
-        texts = {"question": chat.question, "answers": list(outcome.returned.completion.texts)}
+        texts = {"question": steps.asked.question, "answers": list(outcome.returned.completion.texts)}
         record["texts"] = (
             texts if policy.record_text == "full" else hashlib.sha256(json.dumps(texts).encode()).hexdigest()
         )

@@ -1,0 +1,90 @@
+"""What the wires share: reading typed members, the text of content parts, and writing server-sent events.
+
+Knows JSON and the likeness of the APIs; nothing that only one of them has.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from proxy.errors import ApiError
+from proxy.wires.document import Document, InvalidJSON
+
+MAX_MESSAGES = 4096
+_NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
+
+
+def request_document(raw: bytes) -> Document:
+    """A client's body. Raises ApiError 400."""
+    try:
+        return Document(raw)
+    except InvalidJSON as error:
+        raise ApiError.bad_request(f"The body is not valid JSON: {error}", code="invalid_json") from error
+
+
+def reply_document(raw: bytes) -> Document:
+    """An upstream's body. Raises ApiError 502."""
+    try:
+        return Document(raw)
+    except InvalidJSON as error:
+        raise ApiError.upstream("The upstream's answer is not JSON.") from error
+
+
+def typed(document: Document, key: str, kind: type, required: bool = False) -> Any:
+    """A member of that type, None when it is absent or null. Raises ApiError 400."""
+    value = document.get(key)
+    if value is None:
+        if required:
+            raise ApiError.bad_request(f"You must provide '{key}'.", param=key)
+        return None
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ApiError.bad_request(f"'{key}' must be {_NAMES[kind]}.", param=key)
+    return value
+
+
+def check_turns(turns: list[Any], key: str, role: bool = True) -> None:
+    """Raises ApiError 400 unless there are turns, not too many, each an object and, where wanted, with a role."""
+    if not turns:
+        raise ApiError.bad_request(f"'{key}' must hold at least one message.", param=key)
+    if len(turns) > MAX_MESSAGES:
+        raise ApiError.bad_request(f"'{key}' holds more than {MAX_MESSAGES} messages.", param=key)
+    for index, turn in enumerate(turns):
+        if not isinstance(turn, dict) or (role and not isinstance(turn.get("role"), str)):
+            raise ApiError.bad_request("Every message is an object with a role.", param=f"{key}[{index}].role")
+
+
+def text_of(content: Any) -> str:
+    """A message's text: a string, or the text parts of a list; other parts carry none."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
+    return ""
+
+
+def pieces(text: str, words: int = 4) -> Iterator[str]:
+    """The text cut after every few spaces; joined again it is the same."""
+    start, spaces = 0, 0
+    for at, character in enumerate(text):
+        spaces += character == " "
+        if spaces == words:
+            yield text[start : at + 1]
+            start, spaces = at + 1, 0
+    if start < len(text):
+        yield text[start:]
+
+
+def count(value: Any) -> int:
+    """A number of tokens; 0 for whatever is none."""
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def counts(usage: Any, *keys: str) -> int:
+    """The sum of some members of a usage object."""
+    return sum(count(usage.get(key)) for key in keys) if isinstance(usage, dict) else 0
+
+
+def event(data: dict[str, Any], name: str = "") -> bytes:
+    """One server-sent event, with its name where the API gives one."""
+    line = b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return f"event: {name}\n".encode() + line if name else line

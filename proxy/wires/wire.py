@@ -1,0 +1,115 @@
+"""What the loop and the endpoints see of any API that clients speak: a lens over its requests, one over its replies.
+
+Knows no API; each has a file of its own beside this one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from policies.instruct import Instruction
+from policies.policy import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One choice of a reply: its `text`, and what else there is besides text. Reasoning is no part of it."""
+
+    text: str
+    tool_calls: bool = False
+    refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a client sees a reply: the `model` by the client's name, and what replaces or joins the upstream's members.
+
+    `extra` becomes the member `valueflow`; `usage`, where given, stands in place of the upstream's; `include_usage`
+    says whether a stream has it at all.
+    """
+
+    model: str
+    extra: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+    include_usage: bool = True
+
+
+class WireRequest(Protocol):
+    """A client's request, its bytes kept."""
+
+    @property
+    def model(self) -> str:
+        """The model by the client's name."""
+        ...
+
+    @property
+    def stream(self) -> bool:
+        """Whether the client wants a stream."""
+        ...
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the client wants the usage in its stream."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """The text of the last user turn, empty when there is none."""
+        ...
+
+    @property
+    def first_texts(self) -> str:
+        """First system and first user text: what stays the same as a conversation grows."""
+        ...
+
+    def member(self, key: str) -> Any:
+        """A top-level member's parsed value, None when absent."""
+        ...
+
+    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+        """The request for an upstream, always made from the original bytes: not streamed, with the instruction added.
+
+        Only `model`, the system text, the tail and the stream members differ.
+        """
+        ...
+
+
+class WireReply(Protocol):
+    """An upstream's reply, its bytes kept."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The upstream's headers that may reach the client."""
+        ...
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """One for each choice, in order."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens as the upstream counts them; 0 where it does not say."""
+        ...
+
+    def body(self, shown: Shown) -> bytes:
+        """The reply for the client: the upstream's bytes but for what `shown` names."""
+        ...
+
+    def replay(self, shown: Shown) -> Iterator[bytes]:
+        """The reply as the events of a well-formed stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One API: its `path` below `/v1` and below an upstream's base URL, and its two lenses.
+
+    `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
+    this wire: one without system text cannot be steered.
+    """
+
+    path: str
+    request: Callable[[bytes], WireRequest]
+    reply: Callable[[bytes, Mapping[str, str]], WireReply]
+    most: Mode = "enforce"
