@@ -9,8 +9,9 @@ from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
 from proxy.product import Product
 from proxy.wires.chat import CHAT
+from proxy.wires.responses import RESPONSES
 
-WIRES = (CHAT,)
+WIRES = (CHAT, RESPONSES)
 
 
 def public_app(product: Product) -> Starlette:

@@ -52,6 +52,14 @@ class ApiError(Exception):
         return cls(status, message, "invalid_request_error", param, code)
 
     @classmethod
+    def stateful(cls, param: str) -> Self:
+        """The request names what an upstream keeps, and the upstream's account is not the tenant's own."""
+        message = (
+            f"'{param}' needs state at the upstream, which this model shares between tenants: send the whole input."
+        )
+        return cls.bad_request(message, param, "state_not_available")
+
+    @classmethod
     def unauthorized(cls, message: str) -> Self:
         """No key, or not one of ours."""
         return cls(401, message, "authentication_error", None, "invalid_api_key", {"www-authenticate": "Bearer"})

@@ -5,6 +5,7 @@ Knows what there is and in which order it starts and ends; nothing of how a requ
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Product:
     audit: Audit
     scoring: ScoringQueue
     metrics: Metrics
+    owners: Mapping[str, str]
+    """The tenant whose own account answers a model, by the model's name; other models have none."""
+    seal_secret: bytes
     ready: bool = False
     open_requests: int = field(default=0)
 
@@ -78,7 +82,15 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         scoring.start()
         audit.start()
         product = Product(
-            settings, policies, upstreams, keys, audit, scoring, Metrics(policies, upstreams, catalogue())
+            settings,
+            policies,
+            upstreams,
+            keys,
+            audit,
+            scoring,
+            Metrics(policies, upstreams, catalogue()),
+            owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
+            seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
         product.ready = True
         try:

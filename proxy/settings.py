@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEMO_KEY = "vf-demo-key-for-loopback-only"
@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     concurrent_requests: int = Field(512, ge=1, le=65535, description="requests served at once; more get status 429")
     body_bytes: int = Field(8_388_608, ge=1024, description="largest request body; larger ones get status 413")
     key_seconds: float = Field(30.0, ge=0, le=3600, description="how long a revoked key may still work")
+    seal_secret: SecretStr = Field(
+        SecretStr(""), description="seals ids of stored responses to their tenant; empty draws one at each start"
+    )
     shutdown_seconds: int = Field(30, ge=0, le=3600, description="how long open requests may take to end at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
 

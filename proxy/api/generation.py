@@ -31,6 +31,7 @@ from proxy.rollout import treated
 from proxy.steering import steer
 from proxy.store.database import Trail, now
 from proxy.upstreams.upstream import Call, Upstream
+from proxy.wires.seal import Seal
 from proxy.wires.wire import Shown, Wire, WireReply, WireRequest
 
 _log = logging.getLogger(__name__)
@@ -140,6 +141,8 @@ async def _serve(
     if upstream is None:
         message = f"The model '{asked.model}' does not exist or you do not have access to it."
         raise ApiError.not_found(message, "model", "model_not_found")
+    seal = Seal(product.seal_secret, policy.tenant) if product.owners.get(asked.model) == policy.tenant else None
+    asked.isolate(seal)
     steps = Generation(product, upstream, wire, asked, policy)
     evaluator = product.scoring.evaluator.version
     outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps))
@@ -154,7 +157,7 @@ async def _serve(
         refusal.headers |= headers | {"x-should-retry": "false"}
         return json_response(refusal)  # not raised: it is counted already, by its outcome
     wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
-    shown = Shown(asked.model, report if wanted else None, include_usage=asked.include_usage)
+    shown = Shown(asked.model, report if wanted else None, include_usage=asked.include_usage, seal=seal)
     if asked.stream:
         headers["cache-control"] = "no-cache"
         return StreamingResponse(_async(reply.replay(shown)), headers=headers, media_type="text/event-stream")

@@ -10,7 +10,7 @@ import json
 import httpx
 
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import CHAT_PATH, Call, CompatibleModel, Reply
+from proxy.upstreams.upstream import Call, CompatibleModel, Reply
 
 MAX_REPLY_BYTES = 32 * 1024 * 1024
 _PASSED_HEADERS = ("x-request-id", "openai-processing-ms")
@@ -36,7 +36,7 @@ class Compatible:
 
     def __init__(self, config: CompatibleModel, client: httpx.AsyncClient) -> None:
         self.model = config.model
-        self.paths = frozenset({CHAT_PATH})
+        self.paths = config.paths
         self._url = str(config.base_url).rstrip("/")
         self._client = client
         self._headers = {"content-type": "application/json", "accept-encoding": "identity"}

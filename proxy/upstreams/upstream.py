@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -52,6 +61,9 @@ class Upstream(Protocol):
         ...
 
 
+ApiPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$")]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,6 +99,10 @@ class CompatibleModel(_Remote):
 
     kind: Literal["openai"]
     base_url: HttpUrl
+    paths: frozenset[ApiPath] = frozenset({CHAT_PATH, "completions", "embeddings"})
+    """What the server speaks below its base URL, such as `responses` and `messages`; unknown ones pass untouched."""
+    owner: str | None = None
+    """The tenant whose own key this is: it alone may use what the upstream keeps between requests."""
 
 
 class LiteLLMModel(_Remote):

@@ -10,10 +10,20 @@ from typing import Any
 from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.document import Node
-from proxy.wires.parts import check_turns, counts, event, pieces, reply_document, request_document, text_of, typed
+from proxy.wires.parts import (
+    SYSTEM_ROLES,
+    check_turns,
+    counts,
+    event,
+    pieces,
+    reply_document,
+    request_document,
+    stateful,
+    text_of,
+    typed,
+)
+from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Wire
-
-SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
 class ChatRequest:
@@ -27,6 +37,13 @@ class ChatRequest:
         self.include_usage = options.get("include_usage") is True
         check_turns(typed(document, "messages", list, required=True), "messages")
         self.choices: int = typed(document, "n", int) or 1
+        self._state = "store" if document.get("store") else stateful(self.messages, "messages")
+        self._state = self._state or _audio(self.messages)
+
+    def isolate(self, seal: Seal | None) -> None:
+        """Stored completions, files and earlier audio are the tenant's own, or not to be named (400)."""
+        if seal is None and self._state is not None:
+            raise ApiError.stateful(self._state)
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -108,9 +125,15 @@ class ChatReply:
         return [_answer(choice["message"]) for choice in self.json["choices"]]
 
     @property
+    def usage(self) -> Mapping[str, Any]:
+        """The upstream's usage object, empty where it gives none."""
+        usage = self.json.get("usage")
+        return usage if isinstance(usage, dict) else {}
+
+    @property
     def tokens(self) -> int:
         """Prompt and completion tokens as the upstream counts them; 0 where it does not say."""
-        return counts(self.json.get("usage"), "prompt_tokens", "completion_tokens")
+        return counts(self.usage, "prompt_tokens", "completion_tokens")
 
     def body(self, shown: Shown) -> bytes:
         """The reply for the client: the upstream's bytes but for what `shown` names."""
@@ -159,6 +182,11 @@ class ChatReply:
         if shown.include_usage:
             yield chunk([], usage=self.json.get("usage") if shown.usage is None else shown.usage)
         yield b"data: [DONE]\n\n"
+
+
+def _audio(messages: list[dict[str, Any]]) -> str | None:
+    """Where an earlier answer's audio is named by id."""
+    return next((f"messages[{i}].audio" for i, message in enumerate(messages) if message.get("audio")), None)
 
 
 def _is_choice(choice: Any) -> bool:

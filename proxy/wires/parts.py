@@ -4,13 +4,18 @@ Knows JSON and the likeness of the APIs; nothing that only one of them has.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
 
 MAX_MESSAGES = 4096
+SYSTEM_ROLES = frozenset({"system", "developer"})
+_STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
+_REFERENCES = frozenset({"item_reference", "container_reference", "skill_reference"})
+_FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
+"""Members whose keys are the client's own."""
 _NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
 
 
@@ -62,6 +67,23 @@ def text_of(content: Any) -> str:
     return ""
 
 
+def stateful(value: Any, path: str) -> str | None:
+    """Where the first id of something that an upstream keeps stands in `value`; None when there is none."""
+    if isinstance(value, list):
+        places = (stateful(item, f"{path}[{index}]") for index, item in enumerate(value))
+        return next((place for place in places if place), None)
+    if not isinstance(value, dict):
+        return None
+    if value.get("type") in _REFERENCES:
+        return path
+    for key, item in value.items():
+        if (key in _STATE_KEYS and item) or (key == "container" and isinstance(item, str)):
+            return f"{path}.{key}"
+        if key not in _FREE and (place := stateful(item, f"{path}.{key}")):
+            return place
+    return None
+
+
 def pieces(text: str, words: int = 4) -> Iterator[str]:
     """The text cut after every few spaces; joined again it is the same."""
     start, spaces = 0, 0
@@ -74,14 +96,9 @@ def pieces(text: str, words: int = 4) -> Iterator[str]:
         yield text[start:]
 
 
-def count(value: Any) -> int:
-    """A number of tokens; 0 for whatever is none."""
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def counts(usage: Any, *keys: str) -> int:
-    """The sum of some members of a usage object."""
-    return sum(count(usage.get(key)) for key in keys) if isinstance(usage, dict) else 0
+def counts(usage: Mapping[str, Any], *keys: str) -> int:
+    """The sum of some members of a usage object; what is no number of tokens counts 0."""
+    return sum(value for key in keys if isinstance(value := usage.get(key), int) and value >= 0)
 
 
 def event(data: dict[str, Any], name: str = "") -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from policies.instruct import Instruction
 from policies.policy import Mode
+from proxy.wires.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Shown:
     """How a client sees a reply: the `model` by the client's name, and what replaces or joins the upstream's members.
 
     `extra` becomes the member `valueflow`; `usage`, where given, stands in place of the upstream's; `include_usage`
-    says whether a stream has it at all.
+    says whether a stream has it at all; `seal` closes the ids of what the upstream keeps.
     """
 
     model: str
     extra: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
     include_usage: bool = True
+    seal: Seal | None = None
 
 
 class WireRequest(Protocol):
@@ -50,6 +52,13 @@ class WireRequest(Protocol):
     @property
     def include_usage(self) -> bool:
         """Whether the client wants the usage in its stream."""
+        ...
+
+    def isolate(self, seal: Seal | None) -> None:
+        """Call it once, before any `body`: without a seal nothing that the upstream keeps may be named.
+
+        Raises ApiError 400; with a seal, ids are opened, and those that the tenant was not given are 404.
+        """
         ...
 
     @property
@@ -85,6 +94,11 @@ class WireReply(Protocol):
     @property
     def answers(self) -> Sequence[Answer]:
         """One for each choice, in order."""
+        ...
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        """The upstream's own usage object, empty where it gives none."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""Real servers on real sockets for tests: the product itself, and a scripted upstream that speaks OpenAI's chat API.
+"""Real servers on real sockets for tests: the product itself, and a scripted upstream.
 
 `ScriptedUpstream` is a fake of a provider: it answers what it is told and records what it was sent.
 """
@@ -41,6 +41,7 @@ class ScriptedUpstream:
     reply: Callable[[int, dict[str, Any]], Any] = lambda number, body: "A calm answer."
     delay: float = 0.0
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     cancelled: int = 0
     url: str = ""
 
@@ -48,9 +49,10 @@ class ScriptedUpstream:
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(raw) for _, raw in self.seen]
 
-    async def chat(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         raw = await request.body()
         self.seen.append((dict(request.headers), raw))
+        self.paths.append(request.path_params["path"])
         if self.delay and await self._gone_within(request, self.delay):
             self.cancelled += 1
             return Response()
@@ -71,7 +73,7 @@ class ScriptedUpstream:
 
 @asynccontextmanager
 async def upstream_serving(upstream: ScriptedUpstream) -> AsyncIterator[ScriptedUpstream]:
-    app = Starlette(routes=[Route("/v1/chat/completions", upstream.chat, methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/{path:path}", upstream.answer, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     task = asyncio.create_task(server.serve())
@@ -125,7 +127,12 @@ def served(
 
     async def main() -> None:
         async with upstream_serving(upstream or ScriptedUpstream()) as scripted:
-            listed = models or f"models:\n  m: {{kind: openai, base_url: '{scripted.url}', model: served-model}}\n"
+            where = f"kind: openai, base_url: '{scripted.url}', model: served-model"
+            every = "paths: [chat/completions, responses, messages, completions, embeddings]"
+            listed = models or (
+                f"models:\n  m: {{{where}, {every}}}\n  own: {{{where}, {every}, owner: acme}}\n"
+                f"  chat-only: {{{where}}}\n"
+            )
             async with serving(settings(folder, policy, listed, **more)) as running:
                 address = "http://127.0.0.1"
                 found.append(

@@ -119,7 +119,7 @@ def test_tool_calls_survive(hit: Served) -> None:
 
 
 def test_models(hit: Served) -> None:
-    assert [m.id for m in client(hit).models.list()] == ["m"]
+    assert [m.id for m in client(hit).models.list()] == ["m", "own", "chat-only"]
     assert client(hit).models.retrieve("m").id == "m"
     with pytest.raises(openai.NotFoundError):
         client(hit).models.retrieve("x")
