@@ -46,6 +46,17 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str) -> dict[str, Any
     }
 
 
+def broken_off(outcome: str, policy: Policy, evaluator: str, asked: int, billed: int) -> dict[str, Any]:
+    """The audit's record of a request that ended without an outcome after `asked` attempts were begun."""
+    return {
+        "outcome": outcome,
+        "policy": policy.name,
+        "evaluator": evaluator,
+        "asked": asked,
+        "tokens": {"billed": billed, "returned": 0},
+    }
+
+
 def _values(policy: Policy, attempt: Attempt[R]) -> dict[str, Any]:
     """Scores of the choice that decided: the worst one."""
     if not attempt.choices:

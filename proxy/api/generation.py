@@ -4,6 +4,7 @@ Knows the wires' common shape, the loop's steps and the contract's headers; noth
 or doses are made.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -24,13 +25,15 @@ from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
 from proxy import render
 from proxy.api.http import ClientGone, body_of, json_response, product_of, tenant_of, unexpected, unless_gone
+from proxy.budget import Budget
 from proxy.errors import ApiError
 from proxy.outcome import Completion, Outcome
 from proxy.product import Product
 from proxy.rollout import treated
 from proxy.steering import steer
 from proxy.store.database import Trail, now
-from proxy.upstreams.upstream import Call, Upstream
+from proxy.upstreams.route import Route
+from proxy.upstreams.upstream import Call
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Shown, Wire, WireReply, WireRequest
 
@@ -42,20 +45,24 @@ class Generation:
     """The loop's steps for one client request; counts where the time goes and what the upstream billed."""
 
     product: Product
-    upstream: Upstream
+    route: Route
     wire: Wire
     asked: WireRequest
     policy: Policy
+    budget: Budget
     upstream_seconds: float = 0.0
     scoring_seconds: float = 0.0
+    begun: int = 0
     billed: int = 0
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[WireReply]:
+    async def complete(self, instruction: Instruction) -> Completion[WireReply]:
         """One upstream answer to the original request with the instruction added."""
+        self.begun += 1
         begun = time.monotonic()
-        call = Call(self.asked.body(self.upstream.model, instruction), self.wire.path)
         try:
-            reply = await self.upstream.complete(call, min(seconds, self.product.settings.upstream_seconds))
+            reply = await self.route.complete(
+                lambda model: Call(self.asked.body(model, instruction), self.wire.path), self.budget, self.wire.path
+            )
         finally:
             self.upstream_seconds += time.monotonic() - begun
         parsed = self.wire.reply(reply.body, reply.headers)
@@ -83,9 +90,12 @@ class Generation:
         return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
 
     async def _score(self, texts: Sequence[Text]) -> Sequence[Scores]:
-        begun = time.monotonic()
+        begun, values = time.monotonic(), list(self.policy.targets)
         try:
-            return await self.product.scoring.score(texts, list(self.policy.targets))
+            async with asyncio.timeout(min(self.product.settings.scoring_seconds, self.budget.seconds)):
+                return await self.product.scoring.score(texts, values)
+        except TimeoutError:
+            return [dict.fromkeys(values, Unscored("late")) for _ in texts]
         finally:
             self.scoring_seconds += time.monotonic() - begun
 
@@ -114,38 +124,48 @@ async def _admit(request: Request, wire: Wire) -> Response:
         raise busy
     product.open_requests += 1
     product.metrics.opened()
-    model = "other"
+    steps: Generation | None = None
     try:
         asked = wire.request(await body_of(request))
-        model = asked.model
+        turns, most = asked.member(wire.turns), product.settings.messages
+        if isinstance(turns, list) and len(turns) > most:
+            raise ApiError.bad_request(f"'{wire.turns}' holds more than {most} items.", wire.turns, "too_many_messages")
         policy = _limited(policy, wire.most if treated(policy, asked) else "monitor")
-        return await _serve(request, product, policy, wire, asked, trace)
-    except ClientGone:
-        product.metrics.record_request(tenant, model, "cancelled")
+        steps = _steps(product, policy, wire, asked)
+        return await _serve(request, steps, trace)
+    except (ClientGone, asyncio.CancelledError):
+        await _broken_off(product, policy, steps, trace, "cancelled")
         raise
     except Exception as error:
-        product.metrics.record_request(tenant, model, "error")
+        await _broken_off(product, policy, steps, trace, "error")
         failure = error if isinstance(error, ApiError) else unexpected(request, error)
-        failure.headers |= render.headers("error", 0, policy, evaluator, trace)
+        failure.headers |= render.headers("error", steps.begun if steps else 0, policy, evaluator, trace)
+        if steps and steps.billed:
+            failure.headers["x-should-retry"] = "false"
         raise failure from None
     finally:
         product.open_requests -= 1
         product.metrics.closed()
 
 
-async def _serve(
-    request: Request, product: Product, policy: Policy, wire: Wire, asked: WireRequest, trace: str
-) -> Response:
-    begun = time.monotonic()
-    upstream = product.upstreams.get(asked.model)
-    if upstream is None:
+def _steps(product: Product, policy: Policy, wire: Wire, asked: WireRequest) -> Generation:
+    route = product.routes.get(asked.model)
+    if route is None:
         message = f"The model '{asked.model}' does not exist or you do not have access to it."
         raise ApiError.not_found(message, "model", "model_not_found")
+    if wire.path not in route.paths:
+        message = f"The model '{asked.model}' does not speak '/v1/{wire.path}'."
+        raise ApiError.bad_request(message, "model", "unsupported_endpoint")
+    return Generation(product, route, wire, asked, policy, Budget.of(policy, product.settings.upstream_repeats))
+
+
+async def _serve(request: Request, steps: Generation, trace: str) -> Response:
+    begun = time.monotonic()
+    product, policy, asked = steps.product, steps.policy, steps.asked
     seal = Seal(product.seal_secret, policy.tenant) if product.owners.get(asked.model) == policy.tenant else None
     asked.isolate(seal)
-    steps = Generation(product, upstream, wire, asked, policy)
     evaluator = product.scoring.evaluator.version
-    outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps))
+    outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps, steps.budget))
     report = render.report(outcome, policy, evaluator)
     _record(policy, steps, outcome, time.monotonic() - begun)
     if policy.mode != "off":
@@ -183,6 +203,22 @@ def _refusal(policy: Policy, outcome: Outcome[WireReply]) -> ApiError | None:
     if outcome.name == "unscored" and policy.on_unscored == "error":
         return ApiError.unscored("The answer could not be measured, and the policy asks for an error then.")
     return None
+
+
+async def _broken_off(product: Product, policy: Policy, steps: Generation | None, trace: str, outcome: str) -> None:
+    """Count a request without an outcome; once an upstream was asked, the audit shows what it cost, too."""
+    model = steps.asked.model if steps else "other"
+    product.metrics.record_request(policy.tenant, model, outcome)
+    if steps is None or not steps.begun:
+        return
+    product.metrics.record_tokens(policy.tenant, model, steps.billed, 0)
+    if policy.mode != "off":
+        evaluator = product.scoring.evaluator.version
+        record = render.broken_off(outcome, policy, evaluator, steps.begun, steps.billed)
+        record |= {"model": model, "endpoint": steps.wire.path}
+        await product.audit.add(
+            Trail(trace=trace, at=now(), tenant=policy.tenant, outcome=outcome, record=json.dumps(record))
+        )
 
 
 def _record(policy: Policy, steps: Generation, outcome: Outcome[WireReply], seconds: float) -> None:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from proxy.api.depth import too_deep
 from proxy.errors import ApiError
 from proxy.product import Product
 
@@ -45,12 +46,13 @@ async def tenant_of(request: Request) -> str:
 
 
 async def body_of(request: Request) -> bytes:
-    """The whole body. Raises ApiError 413 or 415, ClientGone."""
+    """The whole body. Raises ApiError 400, 413 or 415, ClientGone."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiError.bad_request(
             "Compressed request bodies are not accepted.", code="unsupported_encoding", status=415
         )
-    limit = product_of(request).settings.body_bytes
+    settings = product_of(request).settings
+    limit = settings.body_bytes
     too_large = ApiError.bad_request(f"The body is larger than {limit} bytes.", code="body_too_large", status=413)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
@@ -66,7 +68,12 @@ async def body_of(request: Request) -> bytes:
             raise too_large
         parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            break
+    raw = b"".join(parts)
+    if too_deep(raw, settings.json_depth):
+        text = f"The body is nested more than {settings.json_depth} deep."
+        raise ApiError.bad_request(text, code="invalid_json")
+    return raw
 
 
 async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:

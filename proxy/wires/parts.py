@@ -10,7 +10,6 @@ from typing import Any
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
 
-MAX_MESSAGES = 4096
 SYSTEM_ROLES = frozenset({"system", "developer"})
 _STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
 _REFERENCES = frozenset({"item_reference", "container_reference", "skill_reference"})
@@ -48,11 +47,9 @@ def typed(document: Document, key: str, kind: type, required: bool = False) -> A
 
 
 def check_turns(turns: list[Any], key: str, role: bool = True) -> None:
-    """Raises ApiError 400 unless there are turns, not too many, each an object and, where wanted, with a role."""
+    """Raises ApiError 400 unless there are turns, each an object and, where wanted, with a role."""
     if not turns:
         raise ApiError.bad_request(f"'{key}' must hold at least one message.", param=key)
-    if len(turns) > MAX_MESSAGES:
-        raise ApiError.bad_request(f"'{key}' holds more than {MAX_MESSAGES} messages.", param=key)
     for index, turn in enumerate(turns):
         if not isinstance(turn, dict) or (role and not isinstance(turn.get("role"), str)):
             raise ApiError.bad_request("Every message is an object with a role.", param=f"{key}[{index}].role")

@@ -285,4 +285,4 @@ def _is_part(part: Any) -> bool:
     return isinstance(part, dict) and (part.get("type") != "output_text" or isinstance(part.get("text"), str))
 
 
-RESPONSES = Wire("responses", ResponsesRequest, ResponsesReply)
+RESPONSES = Wire("responses", ResponsesRequest, ResponsesReply, turns="input")

@@ -120,10 +120,11 @@ class Wire:
     """One API: its `path` below `/v1` and below an upstream's base URL, and its two lenses.
 
     `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
-    this wire: one without system text cannot be steered.
+    this wire: one without system text cannot be steered. `turns` is the member that lists the conversation.
     """
 
     path: str
     request: Callable[[bytes], WireRequest]
     reply: Callable[[bytes, Mapping[str, str]], WireReply]
     most: Mode = "enforce"
+    turns: str = "messages"

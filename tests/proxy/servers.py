@@ -5,7 +5,9 @@
 
 import asyncio
 import json
+import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from proxy.serve import Running, serving
 from proxy.settings import Settings
+from proxy.store.database import Trail
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
@@ -34,12 +38,41 @@ def completion(text: str | None, **message: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def chunks(*texts: str, usage: bool = False) -> list[dict[str, Any]]:
+    """The chunks of a streamed completion, as OpenAI sends them."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "served-model"}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return head | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    found = [chunk({"role": "assistant", "content": ""}), *(chunk({"content": text}) for text in texts)]
+    found.append(chunk({}, "stop"))
+    return [*found, head | {"choices": [], "usage": USAGE}] if usage else found
+
+
+def sse(*events: dict[str, Any] | bytes | float | Exception, done: bool = True) -> Response:
+    """A stream of events: an object is one event, bytes go as they are, a number is a pause, an exception cuts it."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for event in (*events, b"data: [DONE]\n\n") if done else events:
+            if isinstance(event, Exception):
+                raise event
+            if isinstance(event, float):
+                await asyncio.sleep(event)
+            else:
+                yield event if isinstance(event, bytes) else f"data: {json.dumps(event)}\n\n".encode()
+
+    return StreamingResponse(parts(), media_type="text/event-stream")
+
+
 @dataclass
 class ScriptedUpstream:
     """Answers by `reply(number, body)`: a dict, a Response, or text; `seen` holds (headers, raw body)."""
 
     reply: Callable[[int, dict[str, Any]], Any] = lambda number, body: "A calm answer."
     delay: float = 0.0
+    delays: list[float] = field(default_factory=list)
+    """Of the first answers, one each; then `delay`."""
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     cancelled: int = 0
@@ -53,10 +86,12 @@ class ScriptedUpstream:
         raw = await request.body()
         self.seen.append((dict(request.headers), raw))
         self.paths.append(request.path_params["path"])
-        if self.delay and await self._gone_within(request, self.delay):
+        number = len(self.seen)
+        delay = self.delays[number - 1] if number <= len(self.delays) else self.delay
+        if delay and await self._gone_within(request, delay):
             self.cancelled += 1
             return Response()
-        answer = self.reply(len(self.seen), json.loads(raw))
+        answer = self.reply(number, json.loads(raw))
         if isinstance(answer, Response):
             return answer
         return JSONResponse(completion(answer) if isinstance(answer, str) else answer)
@@ -164,3 +199,34 @@ def served(
             thread_loop.call_soon_threadsafe(stop.set)
         thread.join(30)
         assert not thread.is_alive()
+
+
+def records(found: Served) -> list[dict[str, Any]]:
+    """Everything audited so far."""
+
+    async def read() -> list[Trail]:
+        await found.running.product.audit._queue.join()
+        async with found.running.product.audit._database.session() as session:
+            return list(await session.scalars(select(Trail)))
+
+    trails = asyncio.run_coroutine_threadsafe(read(), found.loop).result(20)
+    return [json.loads(trail.record) | {"trace": trail.trace} for trail in trails]
+
+
+def audited(found: Served, trace: str) -> dict[str, Any]:
+    """One request's record."""
+    [record] = [record for record in records(found) if record["trace"] == trace]
+    return record
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until it holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def folder(parent: Path) -> Path:
+    """A new folder."""
+    return Path(tempfile.mkdtemp(dir=parent))

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from anchors.score import Score, Unscored
 from policies.instruct import Instruction
-from policies.policy import Budget, Policy, Target
+from policies.policy import Budget as Allowed
+from policies.policy import Policy, Target
+from proxy.budget import Budget
 from proxy.errors import ApiError
 from proxy.outcome import Completion, Outcome
 from proxy.steering import steer
@@ -37,12 +39,13 @@ class Scripted:
     now: float = 0.0
     allowed: list[float] = field(default_factory=list)
     asked: list[Instruction] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
-        assert seconds > 0
+    async def complete(self, instruction: Instruction) -> Completion[int]:
+        assert self.budget.seconds > 0
         number = len(self.asked)
         self.asked.append(instruction)
-        self.allowed.append(seconds)
+        self.allowed.append(self.budget.seconds)
         self.now += self.seconds
         if isinstance(self.scores[number], Exception):
             raise self.scores[number]
@@ -60,7 +63,8 @@ class Scripted:
         policy = Policy.model_validate(
             {"tenant": "t", "targets": {VALUE: Target(target=6, tolerance=2, hard=True)}} | fields
         )
-        return asyncio.run(steer(policy, self, lambda: self.now))
+        self.budget = Budget.of(policy, clock=lambda: self.now)
+        return asyncio.run(steer(policy, self, self.budget))
 
 
 def test_first_answer_in_range() -> None:
@@ -102,13 +106,13 @@ def test_attempts_are_a_bound(attempts: int, calls: int) -> None:
 
 def test_no_attempt_begins_that_would_break_the_token_budget() -> None:
     world = Scripted([score(0)] * 9, tokens=100)
-    world.run(attempts=9, budget=Budget(tokens=350))
+    world.run(attempts=9, budget=Allowed(tokens=350))
     assert len(world.asked) == 3
 
 
 def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
     world = Scripted([score(0)] * 9, seconds=4)
-    world.run(attempts=9, budget=Budget(seconds=10))
+    world.run(attempts=9, budget=Allowed(seconds=10))
     assert len(world.asked) == 2
 
 
@@ -117,7 +121,7 @@ def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
 )
 def test_the_budget_holds_for_any_scores(scores: list[float], attempts: int, tokens: int, seconds: float) -> None:
     world = Scripted([score(s) for s in scores], tokens=150, seconds=3)
-    outcome = world.run(attempts=attempts, budget=Budget(tokens=tokens, seconds=seconds))
+    outcome = world.run(attempts=attempts, budget=Allowed(tokens=tokens, seconds=seconds))
     assert len(world.asked) <= attempts
     assert len(world.asked) == 1 or (outcome.tokens <= tokens and world.now <= seconds)
 
@@ -195,7 +199,7 @@ def test_on_miss_unsteered_returns_one_plain_answer() -> None:
 
 def test_on_miss_unsteered_stays_within_the_budget() -> None:
     world = Scripted([score(0), score(1)] * 2)
-    outcome = world.run(attempts=2, on_miss="unsteered", budget=Budget(tokens=250))
+    outcome = world.run(attempts=2, on_miss="unsteered", budget=Allowed(tokens=250))
     assert (len(world.asked), outcome.returned.completion.reply) == (2, 1)
 
 
