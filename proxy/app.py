@@ -9,9 +9,10 @@ from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
 from proxy.product import Product
 from proxy.wires.chat import CHAT
+from proxy.wires.messages import MESSAGES
 from proxy.wires.responses import RESPONSES
 
-WIRES = (CHAT, RESPONSES)
+WIRES = (CHAT, RESPONSES, MESSAGES)
 
 
 def public_app(product: Product) -> Starlette:

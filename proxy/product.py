@@ -25,6 +25,7 @@ from proxy.store.keys import Keys, digest
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
 from proxy.upstreams.route import Member, Route
+from proxy.upstreams.translate import Translating
 from proxy.upstreams.upstream import (
     CompatibleModel,
     Entry,
@@ -130,7 +131,7 @@ async def make_routes(
 
     async def member(share: Share) -> Member:
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return Member(await make_upstream(share.upstream, client, limits), breaker, share.weight)
+        return Member(Translating(await make_upstream(share.upstream, client, limits)), breaker, share.weight)
 
     members: dict[str, list[Member]] = {}
     for name, entry in models.items():

@@ -13,8 +13,9 @@ from proxy.wires.wire import WireRequest
 def conversation(request: WireRequest) -> str:
     """What stays the same over a conversation: an id that the client gives, else its first texts."""
     metadata = request.member("metadata")
-    named = metadata.get("conversation_id") if isinstance(metadata, dict) else None
-    candidates = [named, *(request.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))]
+    metadata = metadata if isinstance(metadata, dict) else {}
+    members = (request.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))
+    candidates = [metadata.get("conversation_id"), *members, metadata.get("user_id")]
     return next((c for c in candidates if isinstance(c, str) and c), request.first_texts)
 
 

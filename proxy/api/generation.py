@@ -10,7 +10,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,7 @@ class Generation:
     route: Route
     wire: Wire
     asked: WireRequest
+    headers: Mapping[str, str]
     policy: Policy
     budget: Budget
     upstream_seconds: float = 0.0
@@ -61,7 +62,9 @@ class Generation:
         begun = time.monotonic()
         try:
             reply = await self.route.complete(
-                lambda model: Call(self.asked.body(model, instruction), self.wire.path), self.budget, self.wire.path
+                lambda model: Call(self.asked.body(model, instruction), self.wire.path, self.headers),
+                self.budget,
+                self.wire.path,
             )
         finally:
             self.upstream_seconds += time.monotonic() - begun
@@ -131,7 +134,7 @@ async def _admit(request: Request, wire: Wire) -> Response:
         if isinstance(turns, list) and len(turns) > most:
             raise ApiError.bad_request(f"'{wire.turns}' holds more than {most} items.", wire.turns, "too_many_messages")
         policy = _limited(policy, wire.most if treated(policy, asked) else "monitor")
-        steps = _steps(product, policy, wire, asked)
+        steps = _steps(request, product, policy, wire, asked)
         return await _serve(request, steps, trace)
     except (ClientGone, asyncio.CancelledError):
         await _broken_off(product, policy, steps, trace, "cancelled")
@@ -148,7 +151,7 @@ async def _admit(request: Request, wire: Wire) -> Response:
         product.metrics.closed()
 
 
-def _steps(product: Product, policy: Policy, wire: Wire, asked: WireRequest) -> Generation:
+def _steps(request: Request, product: Product, policy: Policy, wire: Wire, asked: WireRequest) -> Generation:
     route = product.routes.get(asked.model)
     if route is None:
         message = f"The model '{asked.model}' does not exist or you do not have access to it."
@@ -156,7 +159,10 @@ def _steps(product: Product, policy: Policy, wire: Wire, asked: WireRequest) -> 
     if wire.path not in route.paths:
         message = f"The model '{asked.model}' does not speak '/v1/{wire.path}'."
         raise ApiError.bad_request(message, "model", "unsupported_endpoint")
-    return Generation(product, route, wire, asked, policy, Budget.of(policy, product.settings.upstream_repeats))
+    headers = {name: request.headers[name] for name in wire.headers if name in request.headers}
+    return Generation(
+        product, route, wire, asked, headers, policy, Budget.of(policy, product.settings.upstream_repeats)
+    )
 
 
 async def _serve(request: Request, steps: Generation, trace: str) -> Response:
@@ -175,7 +181,7 @@ async def _serve(request: Request, steps: Generation, trace: str) -> Response:
     headers = {**render.headers(outcome.name, len(outcome.attempts), policy, evaluator, trace), **reply.headers}
     if (refusal := _refusal(policy, outcome)) is not None:
         refusal.headers |= headers | {"x-should-retry": "false"}
-        return json_response(refusal)  # not raised: it is counted already, by its outcome
+        return json_response(request, refusal)  # not raised: it is counted already, by its outcome
     wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
     shown = Shown(asked.model, report if wanted else None, include_usage=asked.include_usage, seal=seal)
     if asked.stream:

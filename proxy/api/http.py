@@ -1,6 +1,7 @@
 """What every endpoint does alike: authentication, bounded bodies, clients that go away, errors as JSON.
 
-Knows HTTP and keys; nothing of what bodies say. Uses `scope["path"]` and the ASGI messages alone.
+Knows HTTP and keys; nothing of what bodies say but the shape of errors.
+Uses `scope["path"]` and the ASGI messages alone.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from proxy.api.depth import too_deep
 from proxy.errors import ApiError
 from proxy.product import Product
+from proxy.wires.messages import MESSAGES, error_body
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -31,9 +33,12 @@ def product_of(request: Request) -> Product:
 
 
 async def tenant_of(request: Request) -> str:
-    """The tenant is a function of the key alone. Raises ApiError 401."""
+    """The tenant is a function of the key alone: a bearer token or, from Anthropic's clients, `x-api-key`.
+
+    Raises ApiError 401.
+    """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    key = key.strip() if scheme.lower() == "bearer" else ""
+    key = key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not key:
         raise ApiError.unauthorized("You didn't provide an API key: send 'Authorization: Bearer vf-…'.")
     try:
@@ -97,9 +102,10 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def json_response(error: ApiError) -> Response:
-    """An error as OpenAI's clients expect it."""
-    return Response(error.body(), error.status, error.headers, "application/json")
+def json_response(request: Request, error: ApiError) -> Response:
+    """An error as the clients of this path expect it: Anthropic's or OpenAI's."""
+    anthropic = request.scope["path"].startswith(f"/v1/{MESSAGES.path}")
+    return Response(error_body(error) if anthropic else error.body(), error.status, error.headers, "application/json")
 
 
 def unexpected(request: Request, error: Exception) -> ApiError:
@@ -111,10 +117,10 @@ def unexpected(request: Request, error: Exception) -> ApiError:
     return ApiError.internal()
 
 
-async def on_api_error(_: Request, error: Exception) -> Response:
+async def on_api_error(request: Request, error: Exception) -> Response:
     """Handler for ApiError."""
     assert isinstance(error, ApiError)
-    return json_response(error)
+    return json_response(request, error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -127,7 +133,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     }
     text = message.get(error.status_code, str(error.detail))
     shaped = ApiError(error.status_code, text, "invalid_request_error", None, "unknown_url", dict(error.headers or {}))
-    return json_response(shaped)
+    return json_response(request, shaped)
 
 
 async def on_client_gone(_: Request, __: Exception) -> Response:
@@ -137,7 +143,7 @@ async def on_client_gone(_: Request, __: Exception) -> Response:
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """The outermost handler."""
-    return json_response(unexpected(request, error))
+    return json_response(request, unexpected(request, error))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

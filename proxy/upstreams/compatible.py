@@ -46,9 +46,7 @@ class Compatible:
         self._url = str(config.base_url).rstrip("/")
         self._client = client
         self._limits = limits
-        self._headers = {"content-type": "application/json", "accept-encoding": "identity"}
-        if config.api_key:
-            self._headers["authorization"] = f"Bearer {config.api_key}"
+        self._key = config.api_key
 
     async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion. Raises ApiError: 504 on a timeout, the upstream's own for what the client did, else 502."""
@@ -65,7 +63,7 @@ class Compatible:
         async with answer.translated():
             timeout = httpx.Timeout(min(self._limits.read_seconds, seconds), connect=self._limits.connect_seconds)
             request = self._client.build_request(
-                "POST", f"{self._url}/{call.path}", content=call.body, headers=self._headers, timeout=timeout
+                "POST", f"{self._url}/{call.path}", content=call.body, headers=self._headers(call), timeout=timeout
             )
             response = answer.response = await self._client.send(request, stream=True)
         if response.status_code == 200:
@@ -76,6 +74,15 @@ class Compatible:
         finally:
             await answer.aclose()
         raise self._failure(response, raw)
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        anthropic = call.path.split("/")[0] == "messages"
+        if anthropic:
+            headers["anthropic-version"] = "2023-06-01"
+        if self._key:
+            headers |= {"x-api-key": self._key} if anthropic else {"authorization": f"Bearer {self._key}"}
+        return headers | dict(call.headers)
 
     def _failure(self, response: httpx.Response, raw: bytes) -> ApiError:
         """The upstream's error as ours. What is wrong with the request keeps its words; the operator's troubles do not.

@@ -1,4 +1,4 @@
-"""Every other provider, through litellm's SDK: the one file that knows litellm.
+"""Every other provider, through litellm's SDK: the one file that knows litellm's calls; `translate.py` its translators.
 
 litellm takes about 2.5 s to import, so that is done when the first such model is configured. A request may name none
 of litellm's own parameters: `base_url`, `fallbacks`, `mock_response`, `extra_headers` and some 250 others would
@@ -80,7 +80,7 @@ class LiteLLM:
         self.model = config.model
         self.paths = frozenset({CHAT_PATH})
         self._limits = limits
-        self._litellm = _import_litellm()
+        self._litellm = import_litellm()
         self._fixed: dict[str, Any] = {"model": config.model, "max_retries": 0, "num_retries": 0}
         if config.api_key:
             self._fixed["api_key"] = config.api_key
@@ -178,7 +178,8 @@ def translated(error: Exception) -> ApiError:
     return made
 
 
-def _import_litellm() -> ModuleType:
+def import_litellm() -> ModuleType:
+    """litellm without telemetry, logs or a look at the network."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or the import fetches a file from the network
     import litellm
 

@@ -29,10 +29,14 @@ CHAT_PATH = "chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: its JSON `body` with the upstream's own model name, and the `path` below the upstream's base URL."""
+    """One request: its JSON `body` with the upstream's own model name, and the `path` below the upstream's base URL.
+
+    `headers` are those of the client's that belong to the API, such as `anthropic-version`.
+    """
 
     body: bytes
     path: str = CHAT_PATH
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ class Wire:
     """One API: its `path` below `/v1` and below an upstream's base URL, and its two lenses.
 
     `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
-    this wire: one without system text cannot be steered. `turns` is the member that lists the conversation.
+    this wire: one without system text cannot be steered. `turns` is the member that lists the conversation, and
+    `headers` of the client's go on to the upstream.
     """
 
     path: str
@@ -128,3 +129,4 @@ class Wire:
     reply: Callable[[bytes, Mapping[str, str]], WireReply]
     most: Mode = "enforce"
     turns: str = "messages"
+    headers: tuple[str, ...] = ()

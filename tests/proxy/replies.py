@@ -29,3 +29,18 @@ def response(*output: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
         "tools": [], "top_p": 1.0, "text": {"format": {"type": "text"}}, "metadata": {},
         "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15} | details,
     } | more  # fmt: skip
+
+
+def message(*content: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
+    """A finished message of Anthropic's; a string is a text block."""
+    blocks = [{"type": "text", "text": block} if isinstance(block, str) else block for block in content]
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "served-model", "content": blocks,
+        "stop_reason": "end_turn", "stop_sequence": None,
+        "usage": {"input_tokens": 7, "cache_read_input_tokens": 3, "output_tokens": 5},
+    } | more  # fmt: skip
+
+
+def tool_use(**input_: Any) -> dict[str, Any]:
+    """A tool call block of a message."""
+    return {"type": "tool_use", "id": "toolu_1", "name": "f", "input": input_}
