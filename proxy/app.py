@@ -9,17 +9,21 @@ from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
 from proxy.product import Product
 from proxy.wires.chat import CHAT
+from proxy.wires.completions import COMPLETIONS
 from proxy.wires.messages import MESSAGES
+from proxy.wires.plain import plain
 from proxy.wires.responses import RESPONSES
 
-WIRES = (CHAT, RESPONSES, MESSAGES)
+WIRES = (CHAT, RESPONSES, MESSAGES, COMPLETIONS)
 
 
 def public_app(product: Product) -> Starlette:
-    """Port 8080."""
+    """Port 8080. What models speak beside our own wires passes through."""
+    spoken = {path for upstream in product.upstreams.values() for path in upstream.paths}
+    others = [plain(path) for path in sorted(spoken - {wire.path for wire in WIRES})]
     app = Starlette(
         routes=[
-            *(Route(f"/v1/{wire.path}", endpoint(wire), methods=["POST"]) for wire in WIRES),
+            *(Route(f"/v1/{wire.path}", endpoint(wire), methods=["POST"]) for wire in (*WIRES, *others)),
             Route("/v1/models", list_models, methods=["GET"]),
             Route("/v1/models/{model:path}", get_model, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),

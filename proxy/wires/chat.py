@@ -14,6 +14,7 @@ from proxy.wires.parts import (
     SYSTEM_ROLES,
     check_turns,
     counts,
+    edited,
     event,
     pieces,
     reply_document,
@@ -21,6 +22,7 @@ from proxy.wires.parts import (
     stateful,
     text_of,
     typed,
+    usage_of,
 )
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Wire
@@ -127,8 +129,7 @@ class ChatReply:
     @property
     def usage(self) -> Mapping[str, Any]:
         """The upstream's usage object, empty where it gives none."""
-        usage = self.json.get("usage")
-        return usage if isinstance(usage, dict) else {}
+        return usage_of(self.json)
 
     @property
     def tokens(self) -> int:
@@ -137,14 +138,7 @@ class ChatReply:
 
     def body(self, shown: Shown) -> bytes:
         """The reply for the client: the upstream's bytes but for what `shown` names."""
-        document = self._document
-        if document.get("model") != shown.model:
-            document.set("model", shown.model)
-        if shown.usage is not None:
-            document.set("usage", shown.usage)
-        if shown.extra is not None:
-            document.set("valueflow", shown.extra)
-        return document.edited()
+        return edited(self._document, shown)
 
     def replay(self, shown: Shown) -> Iterator[bytes]:
         """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last.

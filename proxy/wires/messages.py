@@ -13,6 +13,7 @@ from proxy.errors import ApiError
 from proxy.wires.parts import (
     check_turns,
     counts,
+    edited,
     event,
     pieces,
     reply_document,
@@ -20,6 +21,7 @@ from proxy.wires.parts import (
     stateful,
     text_of,
     typed,
+    usage_of,
 )
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Wire
@@ -128,8 +130,7 @@ class MessagesReply:
     @property
     def usage(self) -> Mapping[str, Any]:
         """The upstream's usage object, empty where it gives none."""
-        usage = self.json.get("usage")
-        return usage if isinstance(usage, dict) else {}
+        return usage_of(self.json)
 
     @property
     def tokens(self) -> int:
@@ -139,14 +140,7 @@ class MessagesReply:
 
     def body(self, shown: Shown) -> bytes:
         """The reply for the client: the upstream's bytes but for what `shown` names."""
-        document = self._document
-        if document.get("model") != shown.model:
-            document.set("model", shown.model)
-        if shown.usage is not None:
-            document.set("usage", shown.usage)
-        if shown.extra is not None:
-            document.set("valueflow", shown.extra)
-        return document.edited()
+        return edited(self._document, shown)
 
     def replay(self, shown: Shown) -> Iterator[bytes]:
         """The reply as events: the message without content, each block, then how it ended, with `valueflow`."""

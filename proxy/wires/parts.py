@@ -9,6 +9,7 @@ from typing import Any
 
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
+from proxy.wires.wire import Shown
 
 SYSTEM_ROLES = frozenset({"system", "developer"})
 _STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
@@ -96,6 +97,23 @@ def pieces(text: str, words: int = 4) -> Iterator[str]:
 def counts(usage: Mapping[str, Any], *keys: str) -> int:
     """The sum of some members of a usage object; what is no number of tokens counts 0."""
     return sum(value for key in keys if isinstance(value := usage.get(key), int) and value >= 0)
+
+
+def edited(document: Document, shown: Shown) -> bytes:
+    """A reply's bytes but for the model's name, the usage and the `valueflow` object."""
+    if document.get("model") != shown.model:
+        document.set("model", shown.model)
+    if shown.usage is not None:
+        document.set("usage", shown.usage)
+    if shown.extra is not None:
+        document.set("valueflow", shown.extra)
+    return document.edited()
+
+
+def usage_of(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The upstream's usage object, empty where it gives none."""
+    usage = reply.get("usage")
+    return usage if isinstance(usage, dict) else {}
 
 
 def event(data: dict[str, Any], name: str = "") -> bytes:

@@ -22,6 +22,7 @@ from proxy.wires.parts import (
     stateful,
     text_of,
     typed,
+    usage_of,
 )
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Wire
@@ -157,8 +158,7 @@ class ResponsesReply:
     @property
     def usage(self) -> Mapping[str, Any]:
         """The upstream's usage object, empty where it gives none."""
-        usage = self.json.get("usage")
-        return usage if isinstance(usage, dict) else {}
+        return usage_of(self.json)
 
     @property
     def tokens(self) -> int:

@@ -44,3 +44,20 @@ def message(*content: dict[str, Any] | str, **more: Any) -> dict[str, Any]:
 def tool_use(**input_: Any) -> dict[str, Any]:
     """A tool call block of a message."""
     return {"type": "tool_use", "id": "toolu_1", "name": "f", "input": input_}
+
+
+def text_completion(*texts: str) -> dict[str, Any]:
+    """A legacy completion with a choice for each text."""
+    choices = [{"text": t, "index": i, "logprobs": None, "finish_reason": "stop"} for i, t in enumerate(texts)]
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    return {
+        "id": "cmpl-1", "object": "text_completion", "created": 1, "model": "served-model", "choices": choices,
+        "usage": usage,
+    }  # fmt: skip
+
+
+def embedding(*numbers: float) -> dict[str, Any]:
+    """One embedding."""
+    data = [{"object": "embedding", "index": 0, "embedding": list(numbers)}]
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    return {"object": "list", "data": data, "model": "served-model", "usage": usage}
