@@ -19,7 +19,7 @@ WIRES = (CHAT, RESPONSES, MESSAGES, COMPLETIONS)
 
 def public_app(product: Product) -> Starlette:
     """Port 8080. What models speak beside our own wires passes through."""
-    spoken = {path for upstream in product.upstreams.values() for path in upstream.paths}
+    spoken = {path for route in product.routes.values() for path in route.paths}
     others = [plain(path) for path in sorted(spoken - {wire.path for wire in WIRES})]
     app = Starlette(
         routes=[

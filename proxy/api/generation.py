@@ -160,9 +160,8 @@ def _steps(request: Request, product: Product, policy: Policy, wire: Wire, asked
         message = f"The model '{asked.model}' does not speak '/v1/{wire.path}'."
         raise ApiError.bad_request(message, "model", "unsupported_endpoint")
     headers = {name: request.headers[name] for name in wire.headers if name in request.headers}
-    return Generation(
-        product, route, wire, asked, headers, policy, Budget.of(policy, product.settings.upstream_repeats)
-    )
+    budget = Budget.of(policy, product.settings.upstream_repeats)
+    return Generation(product, route, wire, asked, headers, policy, budget)
 
 
 async def _serve(request: Request, steps: Generation, trace: str) -> Response:

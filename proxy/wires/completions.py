@@ -104,4 +104,4 @@ class CompletionsReply:
         yield b"data: [DONE]\n\n"
 
 
-COMPLETIONS = Wire("completions", CompletionsRequest, CompletionsReply, most="monitor")
+COMPLETIONS = Wire("completions", CompletionsRequest, CompletionsReply, most="monitor", turns="prompt")

@@ -97,9 +97,9 @@ def test_only_listed_paths_pass_and_only_to_models_that_speak_them(tmp_path: Pat
         ):
             assert client.post("/rerank", body={"model": "a", "query": "q"}, cast_to=object) == {"ok": True}
             assert first.upstream.paths == ["rerank"]
-            with pytest.raises(openai.NotFoundError) as caught:
+            with pytest.raises(openai.BadRequestError) as caught:
                 client.post("/rerank", body={"model": "b", "query": "q"}, cast_to=object)
-            assert caught.value.code == "path_not_served"
+            assert caught.value.code == "unsupported_endpoint"
             with pytest.raises(openai.NotFoundError) as caught:
                 client.post("/moderations", body={"model": "a", "input": "q"}, cast_to=object)
             assert caught.value.code == "unknown_url"
