@@ -94,6 +94,10 @@ class Policy(_Strict):
     on_miss: Literal["best", "error", "unsteered"] = "best"
     on_unscored: Literal["pass", "error"] = "pass"
     apply: Literal["relevant", "always"] = "relevant"
+    structured: Literal["score", "skip"] = "score"
+    """Answers that shall be JSON: whether the strings in them are scored."""
+    retry_tool_calls: bool = False
+    """Whether text beside tool calls is asked for again, which may change the calls."""
     stream: Literal["buffer", "window", "monitor"] = "buffer"
     rollout: Share = 1.0
     record_text: Literal["none", "hashed", "full"] = "none"

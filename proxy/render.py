@@ -37,12 +37,13 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str) -> dict[str, Any
                 "doses": dict(attempt.instruction.doses),
                 "values": _values(policy, attempt),
                 "verdict": _verdict(attempt),
+                **({"unscored": attempt.completion.unscorable} if attempt.completion.unscorable else {}),
                 "tokens": attempt.completion.tokens,
                 "seconds": round(attempt.seconds, 3),
             }
             for number, attempt in enumerate(outcome.attempts, start=1)
         ],
-        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.tokens},
+        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.returned},
     }
 
 

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     json_depth: int = Field(64, ge=8, le=512, description="deepest nesting of a request body")
     messages: int = Field(4096, ge=1, le=100_000, description="most messages of a request")
     key_seconds: float = Field(30.0, ge=0, le=3600, description="how long a revoked key may still work")
+    usage: Literal["returned", "billed"] = Field(
+        "returned", description="what an answer's `usage` counts: the returned answer, or all attempts as `billed`"
+    )
     seal_secret: SecretStr = Field(
         SecretStr(""), description="seals ids of stored responses to their tenant; empty draws one at each start"
     )

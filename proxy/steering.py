@@ -14,14 +14,17 @@ from policies.plan import plan
 from policies.policy import Policy
 from policies.verdict import Scores, judge
 from proxy.budget import Budget
-from proxy.outcome import Attempt, Completion, Name, Outcome, R
+from proxy.outcome import Attempt, Completion, Kept, Name, Outcome, R
 
 
 class Steps(Protocol[R]):
     """What the loop asks of the world, within the seconds of the request's budget. Whatever it raises is not caught."""
 
-    async def complete(self, instruction: Instruction) -> Completion[R]:
-        """One upstream answer to the original request with the instruction added."""
+    async def complete(self, instruction: Instruction, kept: Kept[R] | None) -> Completion[R]:
+        """One upstream answer to the original request with the instruction added.
+
+        With `kept` only the choices at its places are asked for, and come back joined with its others.
+        """
         ...
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
@@ -40,16 +43,29 @@ class _Run(Generic[R]):
     budget: Budget
     attempts: list[Attempt[R]] = field(default_factory=list)
 
-    async def attempt(self, instruction: Instruction, score: bool = True) -> Attempt[R]:
+    async def attempt(self, instruction: Instruction, score: bool = True, keep: bool = True) -> Attempt[R]:
         begun = self.budget.clock()
-        completion = await self.steps.complete(instruction)
+        kept = self.kept() if keep else None
+        completion = await self.steps.complete(instruction, kept)
         self.budget.answered(completion.tokens)
         choices: Sequence[Scores] = []
         if score and not completion.unscorable:
-            choices = await self.steps.evaluate(completion.texts)
+            if kept is None:
+                choices = await self.steps.evaluate(completion.texts)
+            else:
+                choices = kept.joined(await self.steps.evaluate([completion.texts[place] for place in kept.places]))
         verdict = judge(self.policy, choices) if choices else None
         self.attempts.append(Attempt(instruction, completion, choices, verdict, self.budget.clock() - begun))
         return self.attempts[-1]
+
+    def kept(self) -> Kept[R] | None:
+        """The last answer, when some of its choices are accepted and others are not."""
+        last = self.attempts[-1] if self.attempts else None
+        if last is None:
+            return None
+        missing = [i for i, scores in enumerate(last.choices) if not judge(self.policy, [scores]).accepted]
+        some = 0 < len(missing) < len(last.choices)
+        return Kept(last.completion, last.choices, missing) if some else None
 
     def another(self) -> bool:
         """Whether the budget allows an attempt as dear as the dearest so far."""
@@ -124,7 +140,7 @@ async def _missed(run: _Run[R]) -> Outcome[R]:
         plain = next((a for a in run.attempts if not a.instruction.system), None)
         if plain is None and not run.attempts[-1].completion.final and run.another():
             with suppress(Exception):  # as above
-                plain = await run.attempt(Instruction({}))
+                plain = await run.attempt(Instruction({}), keep=False)
         if plain is not None:
             return run.end(name, plain)
     return run.end(name, run.best())

@@ -11,14 +11,14 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from anchors.evaluator import Text
-from anchors.score import Unscored
+from anchors.score import Reason, Unscored
 from policies.instruct import Instruction
 from policies.policy import MODES, Mode, Policy
 from policies.refusal import is_refusal
@@ -27,13 +27,14 @@ from proxy import render
 from proxy.api.http import ClientGone, body_of, json_response, product_of, tenant_of, unexpected, unless_gone
 from proxy.budget import Budget
 from proxy.errors import ApiError
-from proxy.outcome import Completion, Outcome
+from proxy.outcome import Completion, Kept, Outcome
 from proxy.product import Product
 from proxy.rollout import treated
 from proxy.steering import steer
 from proxy.store.database import Trail, now
 from proxy.upstreams.route import Route
 from proxy.upstreams.upstream import Call
+from proxy.wires.parts import leaves, summed, without_thinking
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Shown, Wire, WireReply, WireRequest
 
@@ -55,29 +56,46 @@ class Generation:
     scoring_seconds: float = 0.0
     begun: int = 0
     billed: int = 0
+    usages: list[Mapping[str, Any]] = field(default_factory=list)
 
-    async def complete(self, instruction: Instruction) -> Completion[WireReply]:
-        """One upstream answer to the original request with the instruction added."""
+    async def complete(self, instruction: Instruction, kept: Kept[WireReply] | None = None) -> Completion[WireReply]:
+        """One upstream answer to the original request with the instruction added, joined to what is kept."""
+        missing = len(kept.places) if kept else None
         self.begun += 1
         begun = time.monotonic()
         try:
             reply = await self.route.complete(
-                lambda model: Call(self.asked.body(model, instruction), self.wire.path, self.headers),
+                lambda model: Call(self.asked.body(model, instruction, missing), self.wire.path, self.headers),
                 self.budget,
                 self.wire.path,
             )
         finally:
             self.upstream_seconds += time.monotonic() - begun
         parsed = self.wire.reply(reply.body, reply.headers)
-        answers = parsed.answers
         self.billed += parsed.tokens
+        self.usages.append(parsed.usage)
+        if kept is None or self.wire.merge is None:
+            return self._completion(parsed, parsed.tokens)
+        joined = self.wire.merge(kept.completion.reply, kept.places, parsed)
+        return self._completion(joined, parsed.tokens, kept.completion.returned)
+
+    def _completion(self, reply: WireReply, tokens: int, kept_tokens: int = 0) -> Completion[WireReply]:
+        answers = reply.answers
+        texts = [without_thinking(answer.text) for answer in answers]
+        empty = [a for a, text in zip(answers, texts, strict=True) if not text.strip() and not a.refusal]
+        unscorable: Reason | None = None
+        if empty:
+            unscorable = "tool_calls_only" if all(a.tool_calls for a in empty) else "empty"
+        elif self.asked.structured and self.policy.structured == "skip":
+            unscorable = "structured"
         return Completion(
-            reply=parsed,
-            texts=[a.text for a in answers],
-            tokens=parsed.tokens,
-            refused=all(a.refusal or is_refusal(a.text) for a in answers),
-            unscorable=any(not a.text.strip() and not a.refusal for a in answers),
-            final=any(a.tool_calls for a in answers),
+            reply=reply,
+            texts=[leaves(text) for text in texts] if self.asked.structured else texts,
+            tokens=tokens,
+            refused=all(a.refusal or is_refusal(text) for a, text in zip(answers, texts, strict=True)),
+            unscorable=unscorable,
+            final=any(a.tool_calls for a in answers) and not self.policy.retry_tool_calls,
+            kept_tokens=kept_tokens,
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
@@ -182,7 +200,8 @@ async def _serve(request: Request, steps: Generation, trace: str) -> Response:
         refusal.headers |= headers | {"x-should-retry": "false"}
         return json_response(request, refusal)  # not raised: it is counted already, by its outcome
     wanted = policy.debug and request.headers.get("x-valueflow-debug") == "1"
-    shown = Shown(asked.model, report if wanted else None, include_usage=asked.include_usage, seal=seal)
+    billed = summed(steps.usages) if product.settings.usage == "billed" and len(steps.usages) > 1 else None
+    shown = Shown(asked.model, report if wanted else None, billed, asked.include_usage, seal)
     if asked.stream:
         headers["cache-control"] = "no-cache"
         return StreamingResponse(_async(reply.replay(shown)), headers=headers, media_type="text/event-stream")
@@ -234,7 +253,7 @@ def _record(policy: Policy, steps: Generation, outcome: Outcome[WireReply], seco
     metrics.record_seconds(
         steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
     )
-    metrics.record_tokens(policy.tenant, model, steps.billed, outcome.returned.completion.tokens)
+    metrics.record_tokens(policy.tenant, model, steps.billed, outcome.returned.completion.returned)
 
 
 def _trail(trace: str, policy: Policy, steps: Generation, outcome: Outcome[WireReply], report: dict[str, Any]) -> Trail:

@@ -4,7 +4,7 @@ Knows where this API keeps the system text, the answer and the feedback slot, an
 stream. Knows nothing of policies, scores or upstreams; other members of requests and replies pass untouched.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from policies.instruct import Instruction
@@ -20,6 +20,7 @@ from proxy.wires.parts import (
     reply_document,
     request_document,
     stateful,
+    summed,
     text_of,
     typed,
     usage_of,
@@ -38,7 +39,9 @@ class ChatRequest:
         options = typed(document, "stream_options", dict) or {}
         self.include_usage = options.get("include_usage") is True
         check_turns(typed(document, "messages", list, required=True), "messages")
-        self.choices: int = typed(document, "n", int) or 1
+        typed(document, "n", int)
+        form = document.get("response_format")
+        self.structured = isinstance(form, dict) and form.get("type") in {"json_object", "json_schema"}
         self._state = "store" if document.get("store") else stateful(self.messages, "messages")
         self._state = self._state or _audio(self.messages)
 
@@ -69,14 +72,23 @@ class ChatRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, keep_stream: bool = False) -> bytes:
+    def body(
+        self,
+        model: str,
+        instruction: Instruction | None = None,
+        choices: int | None = None,
+        keep_stream: bool = False,
+    ) -> bytes:
         """The request for an upstream, made from the original bytes.
 
-        Only `model`, the system text, the tail and, unless `keep_stream`, the two stream members differ.
+        Only `model`, the system text, the tail, `n` where fewer choices are wanted and, unless `keep_stream`, the two
+        stream members differ.
         """
         document = self._document
         if document.get("model") != model:
             document.set("model", model)
+        if choices is not None:
+            document.set("n", choices)
         if not keep_stream:
             if document.get("stream"):
                 document.set("stream", False)
@@ -178,6 +190,17 @@ class ChatReply:
         yield b"data: [DONE]\n\n"
 
 
+def merged(reply: ChatReply, places: Sequence[int], fresh: ChatReply) -> ChatReply:
+    """The reply with its choices at `places` replaced, in order, by those of `fresh`; the usage is that of both."""
+    document = reply._document
+    nodes = list(document.items(document.fields["choices"]))
+    for place, choice in zip(places, fresh.json["choices"], strict=False):
+        document.replace(nodes[place], choice | {"index": nodes[place].value.get("index", place)})
+    if reply.usage or fresh.usage:
+        document.set("usage", summed([reply.usage, fresh.usage]))
+    return ChatReply(document.edited(), fresh.headers)
+
+
 def _audio(messages: list[dict[str, Any]]) -> str | None:
     """Where an earlier answer's audio is named by id."""
     return next((f"messages[{i}].audio" for i, message in enumerate(messages) if message.get("audio")), None)
@@ -200,4 +223,4 @@ def _answer(message: dict[str, Any]) -> Answer:
     )
 
 
-CHAT = Wire("chat/completions", ChatRequest, ChatReply)
+CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged)

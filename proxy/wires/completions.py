@@ -17,6 +17,8 @@ from proxy.wires.wire import Answer, Shown, Wire
 class CompletionsRequest:
     """A client's request for completions. Raises ApiError 400 naming the parameter that is wrong."""
 
+    structured = False
+
     def __init__(self, raw: bytes) -> None:
         self._document = document = request_document(raw)
         self.model: str = typed(document, "model", str, required=True)
@@ -41,7 +43,7 @@ class CompletionsRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
         """The request for an upstream, made from the original bytes; there is no place for an instruction."""
         document = self._document
         if document.get("model") != model:

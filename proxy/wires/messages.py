@@ -42,6 +42,8 @@ class MessagesRequest:
         self._document = document = request_document(raw)
         self.model: str = typed(document, "model", str, required=True)
         self.stream = bool(typed(document, "stream", bool))
+        config = document.get("output_config")
+        self.structured = bool(isinstance(config, dict) and config.get("format"))
         check_turns(typed(document, "messages", list, required=True), "messages")
         system = document.get("system")
         if not isinstance(system, str | list | None):
@@ -76,7 +78,7 @@ class MessagesRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
         """The request for an upstream, made from the original bytes."""
         document = self._document
         if document.get("model") != model:

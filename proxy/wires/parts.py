@@ -4,7 +4,8 @@ Knows JSON and the likeness of the APIs; nothing that only one of them has.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ApiError
@@ -14,6 +15,7 @@ from proxy.wires.wire import Shown
 SYSTEM_ROLES = frozenset({"system", "developer"})
 _STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
 _REFERENCES = frozenset({"item_reference", "container_reference", "skill_reference"})
+_THINK = re.compile(r"\s*<(think|thinking)>")
 _FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
 """Members whose keys are the client's own."""
 _NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
@@ -114,6 +116,51 @@ def usage_of(reply: Mapping[str, Any]) -> Mapping[str, Any]:
     """The upstream's usage object, empty where it gives none."""
     usage = reply.get("usage")
     return usage if isinstance(usage, dict) else {}
+
+
+def summed(usages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Usage objects added up, number by number; what is no number is the last one's."""
+    total: dict[str, Any] = {}
+    for usage in usages:
+        for key, value in usage.items():
+            before = total.get(key)
+            if isinstance(value, dict) and isinstance(before, dict):
+                total[key] = summed([before, value])
+            elif _is_number(value) and _is_number(before):
+                total[key] = before + value
+            elif value is not None or before is None:
+                total[key] = value
+    return total
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def leaves(text: str) -> str:
+    """The strings in a JSON text, a line each; a text that is no JSON is taken as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    found: list[str] = []
+    left = [value]
+    while left:
+        node = left.pop()
+        if isinstance(node, str):
+            found.append(node)
+        elif isinstance(node, list | dict):
+            left.extend(reversed(node if isinstance(node, list) else list(node.values())))
+    return "\n".join(found)
+
+
+def without_thinking(text: str) -> str:
+    """The answer after reasoning that some servers leave in its text; empty when it is reasoning to the end."""
+    begun = _THINK.match(text)
+    if begun is None:
+        return text
+    end = text.find(f"</{begun[1]}>", begun.end())
+    return "" if end < 0 else text[end + len(begun[1]) + 3 :].lstrip()
 
 
 def event(data: dict[str, Any], name: str = "") -> bytes:

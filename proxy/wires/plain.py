@@ -18,6 +18,7 @@ class PlainRequest:
 
     stream = False
     include_usage = False
+    structured = False
     question = ""
     first_texts = ""
 
@@ -34,7 +35,7 @@ class PlainRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
         """The client's bytes with the upstream's own model name."""
         if self._document.get("model") != model:
             self._document.set("model", model)

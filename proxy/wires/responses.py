@@ -40,6 +40,9 @@ class ResponsesRequest:
         self._document = document = request_document(raw)
         self.model: str = typed(document, "model", str, required=True)
         self.stream = bool(typed(document, "stream", bool))
+        text = document.get("text")
+        form = text.get("format") if isinstance(text, dict) else None
+        self.structured = isinstance(form, dict) and form.get("type") in {"json_object", "json_schema"}
         self._previous = typed(document, "previous_response_id", str)
         self._store = False
         typed(document, "instructions", str)
@@ -82,7 +85,7 @@ class ResponsesRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
         """The request for an upstream, made from the original bytes; nothing is stored where nobody could use it."""
         document = self._document
         if document.get("model") != model:

@@ -62,6 +62,11 @@ class WireRequest(Protocol):
         ...
 
     @property
+    def structured(self) -> bool:
+        """Whether the answer shall be JSON."""
+        ...
+
+    @property
     def question(self) -> str:
         """The text of the last user turn, empty when there is none."""
         ...
@@ -75,10 +80,11 @@ class WireRequest(Protocol):
         """A top-level member's parsed value, None when absent."""
         ...
 
-    def body(self, model: str, instruction: Instruction | None = None) -> bytes:
+    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
         """The request for an upstream, always made from the original bytes: not streamed, with the instruction added.
 
-        Only `model`, the system text, the tail and the stream members differ.
+        Only `model`, the system text, the tail and the stream members differ, and how many `choices` are asked for
+        where a wire has several and fewer are wanted.
         """
         ...
 
@@ -121,7 +127,8 @@ class Wire:
 
     `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
     this wire: one without system text cannot be steered. `turns` is the member that lists the conversation, and
-    `headers` of the client's go on to the upstream.
+    `headers` of the client's go on to the upstream. `merge` puts a later reply's choices at some places of an earlier
+    one, where a reply can have several.
     """
 
     path: str
@@ -130,3 +137,4 @@ class Wire:
     most: Mode = "enforce"
     turns: str = "messages"
     headers: tuple[str, ...] = ()
+    merge: Callable[[Any, Sequence[int], Any], WireReply] | None = None

@@ -15,7 +15,7 @@ from policies.policy import Budget as Allowed
 from policies.policy import Policy, Target
 from proxy.budget import Budget
 from proxy.errors import ApiError
-from proxy.outcome import Completion, Outcome
+from proxy.outcome import Completion, Kept, Outcome
 from proxy.steering import steer
 
 VALUE = "svt/benevolence"
@@ -41,7 +41,7 @@ class Scripted:
     asked: list[Instruction] = field(default_factory=list)
     budget: Budget = field(default_factory=Budget)
 
-    async def complete(self, instruction: Instruction) -> Completion[int]:
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
         assert self.budget.seconds > 0
         number = len(self.asked)
         self.asked.append(instruction)
@@ -50,7 +50,12 @@ class Scripted:
         if isinstance(self.scores[number], Exception):
             raise self.scores[number]
         return Completion(
-            number, [f"answer {number}"], self.tokens, number in self.refused, self.unscorable, self.final
+            number,
+            [f"answer {number}"],
+            self.tokens,
+            number in self.refused,
+            "empty" if self.unscorable else None,
+            self.final,
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
@@ -260,3 +265,48 @@ def test_the_time_budget_bounds_enforce_alone(mode: str, seconds: float) -> None
 def test_on_miss_unsteered_does_not_follow_tool_calls() -> None:
     world = Scripted([score(0), score(6)], final=True)
     assert (world.run(on_miss="unsteered").name, len(world.asked)) == ("missed", 1)
+
+
+@dataclass
+class Choices(Scripted):
+    """A fake world with several choices: each attempt gives those scores, of as many choices as were asked for."""
+
+    rounds: Sequence[Sequence[Score]] = ()
+    wanted: list[int | None] = field(default_factory=list)
+
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
+        number = len(self.asked)
+        self.asked.append(instruction)
+        self.wanted.append(len(kept.places) if kept else None)
+        new = [f"answer {number} {i}" for i in range(len(self.rounds[number]))]
+        if kept is None:
+            return Completion(number, new, self.tokens)
+        texts = list(kept.completion.texts)
+        for place, text in zip(kept.places, new, strict=True):
+            texts[place] = text
+        return Completion(number, texts, self.tokens, kept_tokens=kept.completion.returned)
+
+    async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
+        places = [tuple(int(n) for n in text.split()[1:]) for text in texts]
+        return [{VALUE: self.rounds[number][i]} for number, i in places]
+
+
+def test_only_the_missing_choices_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(6), score(1), score(0)], [score(6), score(2)], [score(6)]])
+    outcome = world.run()
+    assert (outcome.name, world.wanted) == ("in_range", [None, 2, 1])
+    assert outcome.returned.completion.texts == ["answer 0 0", "answer 1 0", "answer 2 0"]
+    assert [c[VALUE].intensity for c in outcome.returned.choices] == [6, 6, 6]
+    assert (outcome.tokens, outcome.returned.completion.returned) == (300, 300)
+
+
+def test_the_outcome_is_the_worst_choices() -> None:
+    world = Choices([], rounds=[[score(6), score(0)], [score(1)], [score(0.5)]])
+    outcome = world.run()
+    assert (outcome.name, outcome.returned.completion.texts) == ("missed", ["answer 0 0", "answer 1 0"])
+    assert "answer 1 0" in world.asked[2].feedback
+
+
+def test_when_no_choice_is_accepted_all_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(0), score(1)], [score(6), score(6)]])
+    assert (world.run().name, world.wanted) == ("in_range", [None, None])
