@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check format bench bench-overhead transcript eval gauge clean
+.PHONY: run test check format bench bench-overhead compatibility transcript eval gauge clean
 
 run: $(VENV)/.run
 	VALUEFLOW_PORT=$(PORT) $(BIN)/valueflow serve
@@ -28,6 +28,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: bench-overhead
+
+compatibility: $(VENV)/.dev
+	$(BIN)/python -m bench.compatibility
 
 bench-overhead: $(VENV)/.dev
 	$(BIN)/python -m bench.overhead
