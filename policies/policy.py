@@ -99,6 +99,8 @@ class Policy(_Strict):
     retry_tool_calls: bool = False
     """Whether text beside tool calls is asked for again, which may change the calls."""
     stream: Literal["buffer", "window", "monitor"] = "buffer"
+    window: int = Field(60, ge=1, le=2000)
+    """Words that `stream: window` holds back and measures."""
     rollout: Share = 1.0
     record_text: Literal["none", "hashed", "full"] = "none"
     debug: bool = False

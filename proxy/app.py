@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from proxy.api.generation import endpoint
-from proxy.api.health import healthz, metrics, readyz
+from proxy.api.health import audit, healthz, metrics, readyz
 from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
 from proxy.product import Product
@@ -37,6 +37,15 @@ def public_app(product: Product) -> Starlette:
 
 def admin_app(product: Product) -> Starlette:
     """Port 8081: not for clients."""
-    app = Starlette(routes=[Route("/metrics", metrics, methods=["GET"])], exception_handlers=HANDLERS)
+    app = Starlette(
+        routes=[
+            Route("/metrics", metrics, methods=["GET"]),
+            Route("/audit/{trace}", audit, methods=["GET"]),
+            # the public port closes at once when we are told to end; this one says so until the last stream has
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+        ],
+        exception_handlers=HANDLERS,
+    )
     app.state.product = product
     return app

@@ -9,13 +9,12 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
-from policies.load import InvalidPolicies, Problem, load_folder
+from policies.load import load_folder
 from policies.policy import Policy
 from proxy.metrics import Metrics
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
@@ -59,18 +58,15 @@ class Product:
     ready: bool = False
     open_requests: int = field(default=0)
 
+    def enter(self) -> None:
+        """A request begins."""
+        self.open_requests += 1
+        self.metrics.opened()
 
-def checked_policies(folder: Path) -> Mapping[str, Policy]:
-    """The tenants' policies in a folder. Raises InvalidPolicies, also for what this version cannot do yet."""
-    policies = load_folder(folder)
-    problems = [
-        Problem(folder, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
-        for p in policies.values()
-        if p.stream != "buffer"
-    ]
-    if problems:
-        raise InvalidPolicies(problems)
-    return policies
+    def leave(self) -> None:
+        """A request ended, in whatever way."""
+        self.open_requests -= 1
+        self.metrics.closed()
 
 
 @asynccontextmanager
@@ -78,7 +74,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
 
-    policies = checked_policies(settings.policies)
+    policies = load_folder(settings.policies)
     models = load_models(settings.models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     breaker_seconds: float = Field(30.0, gt=0, le=3600, description="how long it rests")
     upstream_connections: int = Field(256, ge=1, le=65535, description="open connections to all upstreams together")
     concurrent_requests: int = Field(512, ge=1, le=65535, description="requests served at once; more get status 429")
+    keepalive_after: float = Field(
+        15.0, gt=0, le=600, description="seconds after which a stream opens before its verdict, and between its pings"
+    )
+    client_seconds: float = Field(60.0, gt=0, le=3600, description="longest wait for a client to read on in a stream")
     body_bytes: int = Field(8_388_608, ge=1024, description="largest request body; larger ones get status 413")
     json_depth: int = Field(64, ge=8, le=512, description="deepest nesting of a request body")
     messages: int = Field(4096, ge=1, le=100_000, description="most messages of a request")

@@ -38,11 +38,9 @@ def pooled_client(connections: int) -> httpx.AsyncClient:
 class Compatible:
     """One model of an OpenAI-compatible server."""
 
-    streams = True
-
     def __init__(self, config: CompatibleModel, client: httpx.AsyncClient, limits: Limits) -> None:
         self.model = config.model
-        self.paths = config.paths
+        self.paths = self.streams = config.paths
         self._url = str(config.base_url).rstrip("/")
         self._client = client
         self._limits = limits

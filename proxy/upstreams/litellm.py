@@ -74,11 +74,9 @@ them: litellm raises it for a connection that was refused and for one that was l
 class LiteLLM:
     """One model of one provider, named as litellm names it. Raises ImportError when litellm is not installed."""
 
-    streams = True
-
     def __init__(self, config: LiteLLMModel, limits: Limits) -> None:
         self.model = config.model
-        self.paths = frozenset({CHAT_PATH})
+        self.paths = self.streams = frozenset({CHAT_PATH})
         self._limits = limits
         self._litellm = import_litellm()
         self._fixed: dict[str, Any] = {"model": config.model, "max_retries": 0, "num_retries": 0}

@@ -38,7 +38,7 @@ _CHECKED: dict[str, tuple[type | UnionType, Callable[[Any], bool], str]] = {
 class Local:
     """A causal language model with a chat template. Loading blocks; build it in a thread."""
 
-    streams = False
+    streams: frozenset[str] = frozenset()
 
     def __init__(self, config: LocalModel) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -55,13 +55,18 @@ class Route:
         """What at least one of the upstreams speaks."""
         return frozenset[str]().union(*(m.upstream.paths for group in (self.members, *self.fallbacks) for m in group))
 
+    def streams(self, path: str) -> bool:
+        """Whether each of the upstreams that speak this path can stream it."""
+        members = list(self._order(path))
+        return bool(members) and all(path in member.upstream.streams for member in members)
+
     async def complete(self, make: Make, budget: Budget, path: str = CHAT_PATH) -> Reply:
         """One answer. Raises ApiError: the upstream's, 503 while all upstreams rest, 504 when time is up."""
         return await self._first(lambda up, seconds: up.complete(make(up.model), seconds), budget, path)
 
     async def open(self, make: Make, budget: Budget, path: str = CHAT_PATH) -> Stream:
         """A stream whose upstream answered with success. Raises as `complete`; what breaks later is not repeated."""
-        return await self._first(lambda up, seconds: up.open(make(up.model), seconds), budget, path)
+        return await self._first(lambda up, _: up.open(make(up.model), self.seconds), budget, path)
 
     async def _first(self, call: Callable[[Upstream, float], Awaitable[T]], budget: Budget, path: str) -> T:
         """What the first upstream to answer gives; after a round in which none did, another one after a pause."""

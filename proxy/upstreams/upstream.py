@@ -78,8 +78,8 @@ class Upstream(Protocol):
 
     model: str
     paths: frozenset[str]
-    streams: bool
-    """Whether it has `open`."""
+    streams: frozenset[str]
+    """Those of its paths that `open` knows."""
 
     async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion, within so many seconds."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
+from proxy.wires.chat_stream import ChatStream, windowable
 from proxy.wires.document import Node
 from proxy.wires.parts import (
     SYSTEM_ROLES,
@@ -26,7 +27,7 @@ from proxy.wires.parts import (
     usage_of,
 )
 from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Wire
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 
 class ChatRequest:
@@ -77,11 +78,11 @@ class ChatRequest:
         model: str,
         instruction: Instruction | None = None,
         choices: int | None = None,
-        keep_stream: bool = False,
+        streamed: Streamed = "no",
     ) -> bytes:
         """The request for an upstream, made from the original bytes.
 
-        Only `model`, the system text, the tail, `n` where fewer choices are wanted and, unless `keep_stream`, the two
+        Only `model`, the system text, the tail, `n` where fewer choices are wanted and, unless streamed `as_asked`, the
         stream members differ.
         """
         document = self._document
@@ -89,7 +90,9 @@ class ChatRequest:
             document.set("model", model)
         if choices is not None:
             document.set("n", choices)
-        if not keep_stream:
+        if streamed == "counted":
+            document.set("stream_options", {"include_usage": True})
+        elif streamed == "no":
             if document.get("stream"):
                 document.set("stream", False)
             if "stream_options" in document.fields:
@@ -223,4 +226,4 @@ def _answer(message: dict[str, Any]) -> Answer:
     )
 
 
-CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged)
+CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream, windowable=windowable)

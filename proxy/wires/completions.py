@@ -11,7 +11,7 @@ from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.parts import counts, edited, event, pieces, reply_document, request_document, typed, usage_of
 from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Wire
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 
 class CompletionsRequest:
@@ -43,7 +43,9 @@ class CompletionsRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
+    def body(
+        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
+    ) -> bytes:
         """The request for an upstream, made from the original bytes; there is no place for an instruction."""
         document = self._document
         if document.get("model") != model:

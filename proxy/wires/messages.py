@@ -24,7 +24,7 @@ from proxy.wires.parts import (
     usage_of,
 )
 from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Wire
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 _CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _ERROR_TYPES = {
@@ -78,7 +78,9 @@ class MessagesRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
+    def body(
+        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
+    ) -> bytes:
         """The request for an upstream, made from the original bytes."""
         document = self._document
         if document.get("model") != model:
@@ -201,4 +203,11 @@ def _is_block(block: Any) -> bool:
     return block["type"] != "text" or isinstance(block.get("text"), str)
 
 
-MESSAGES = Wire("messages", MessagesRequest, MessagesReply, headers=("anthropic-version", "anthropic-beta"))
+def _broken(error: ApiError) -> bytes:
+    """An error inside a stream."""
+    return b"event: error\ndata: " + error_body(error) + b"\n\n"
+
+
+MESSAGES = Wire(
+    "messages", MessagesRequest, MessagesReply, headers=("anthropic-version", "anthropic-beta"), broken=_broken
+)

@@ -10,7 +10,7 @@ from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.parts import request_document, typed
 from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Wire
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 
 class PlainRequest:
@@ -35,7 +35,9 @@ class PlainRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
+    def body(
+        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
+    ) -> bytes:
         """The client's bytes with the upstream's own model name."""
         if self._document.get("model") != model:
             self._document.set("model", model)

@@ -25,7 +25,7 @@ from proxy.wires.parts import (
     usage_of,
 )
 from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Wire
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 _STATE = ("previous_response_id", "conversation", "prompt", "store", "background")
 _ENDS = {"completed": "response.completed", "incomplete": "response.incomplete", "failed": "response.failed"}
@@ -85,7 +85,9 @@ class ResponsesRequest:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
+    def body(
+        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
+    ) -> bytes:
         """The request for an upstream, made from the original bytes; nothing is stored where nobody could use it."""
         document = self._document
         if document.get("model") != model:

@@ -5,11 +5,16 @@ Knows no API; each has a file of its own beside this one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from policies.instruct import Instruction
 from policies.policy import Mode
+from proxy.errors import ApiError
 from proxy.wires.seal import Seal
+from proxy.wires.sse import Event
+
+Streamed = Literal["no", "as_asked", "counted"]
+"""Whether an upstream shall stream: not, as the client asked for it, or with its usage at the end in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,17 @@ class WireRequest(Protocol):
         """A top-level member's parsed value, None when absent."""
         ...
 
-    def body(self, model: str, instruction: Instruction | None = None, choices: int | None = None) -> bytes:
-        """The request for an upstream, always made from the original bytes: not streamed, with the instruction added.
+    def body(
+        self,
+        model: str,
+        instruction: Instruction | None = None,
+        choices: int | None = None,
+        streamed: Streamed = "no",
+    ) -> bytes:
+        """The request for an upstream, always made from the original bytes, with the instruction added.
 
-        Only `model`, the system text, the tail and the stream members differ, and how many `choices` are asked for
-        where a wire has several and fewer are wanted.
+        Only `model`, the system text, the tail and, unless streamed `as_asked`, the stream members differ, and how many
+        `choices` are asked for where a wire has several and fewer are wanted.
         """
         ...
 
@@ -121,6 +132,35 @@ class WireReply(Protocol):
         ...
 
 
+class WireStream(Protocol):
+    """One streamed reply, gathered event by event. Where the upstream says nothing of its usage, `tokens` is 0."""
+
+    tokens: int
+
+    @property
+    def answers(self) -> Sequence[Answer]:
+        """What is there so far, one for each choice."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the reply came to its end."""
+        ...
+
+    def read(self, event: Event, shown: Shown) -> bytes:
+        """What the client gets for an event, maybe nothing. Raises ApiError 502."""
+        ...
+
+    def report(self, shown: Shown) -> bytes:
+        """An event with `shown.extra`, the `valueflow` object."""
+        ...
+
+
+def error_event(error: ApiError) -> bytes:
+    """An error inside a stream, as OpenAI's SDKs raise it."""
+    return b"data: " + error.body() + b"\n\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """One API: its `path` below `/v1` and below an upstream's base URL, and its two lenses.
@@ -128,7 +168,8 @@ class Wire:
     `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
     this wire: one without system text cannot be steered. `turns` is the member that lists the conversation, and
     `headers` of the client's go on to the upstream. `merge` puts a later reply's choices at some places of an earlier
-    one, where a reply can have several.
+    one, where a reply can have several. `stream` is the lens over streamed replies, where there is one, `windowable`
+    says of a request whether the beginning of its answer can be judged alone, and `broken` is an error inside a stream.
     """
 
     path: str
@@ -138,3 +179,6 @@ class Wire:
     turns: str = "messages"
     headers: tuple[str, ...] = ()
     merge: Callable[[Any, Sequence[int], Any], WireReply] | None = None
+    stream: Callable[[], WireStream] | None = None
+    windowable: Callable[[WireRequest], bool] = lambda _: False
+    broken: Callable[[ApiError], bytes] = error_event

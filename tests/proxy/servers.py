@@ -8,11 +8,12 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import uvicorn
 from sqlalchemy import select
@@ -21,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from anchors.evaluator import Text
+from anchors.score import Score, Unscored
 from proxy.serve import Running, serving
 from proxy.settings import Settings
 from proxy.store.database import Trail
@@ -128,6 +131,25 @@ def _no_signals() -> Iterator[None]:
 
 
 @dataclass
+class Scorer:
+    """A fake evaluator: `score(text)` is every value's intensity, None leaves it unscored; `texts` is what it saw."""
+
+    score: Callable[[str], float | None] = lambda text: 6.0
+    delay: float = 0.0
+    texts: list[str] = field(default_factory=list)
+    version = "scripted"
+
+    def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:
+        time.sleep(self.delay)
+        self.texts += [t.text for t in texts]
+        return [dict.fromkeys(values, self._one(t.text)) for t in texts]
+
+    def _one(self, text: str) -> Score | Unscored:
+        found = self.score(text)
+        return Unscored("failed") if found is None else Score(found, 0.5, found - 1, found + 1, 1.0, found)
+
+
+@dataclass
 class Served:
     """The product, up: its addresses, and the loop's own objects for looking inside."""
 
@@ -153,9 +175,14 @@ def settings(folder: Path, policy: str, models: str, **more: Any) -> Settings:
 
 @contextmanager
 def served(
-    folder: Path, policy: str, upstream: ScriptedUpstream | None = None, models: str = "", **more: Any
+    folder: Path,
+    policy: str,
+    upstream: ScriptedUpstream | None = None,
+    models: str = "",
+    scorer: Scorer | None = None,
+    **more: Any,
 ) -> Iterator[Served]:
-    """The product in a thread with a loop of its own, before a scripted upstream."""
+    """The product in a thread with a loop of its own, before a scripted upstream, with the real scorer or a fake."""
     up, stop, thread_loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
     found: list[Served] = []
     failed: list[BaseException] = []
@@ -188,8 +215,9 @@ def served(
             up.set()
 
     thread = threading.Thread(target=run)
-    thread.start()
-    up.wait(60)
+    with patch("anchors.evaluator.default_evaluator", lambda *_: scorer) if scorer else nullcontext():
+        thread.start()
+        up.wait(60)
     try:
         if failed:
             raise failed[0]

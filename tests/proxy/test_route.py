@@ -37,8 +37,7 @@ class Fake:
     asked: list[bytes] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     hang: bool = False
-    streams = True
-    paths = frozenset({CHAT_PATH})
+    paths = streams = frozenset({CHAT_PATH})
 
     async def complete(self, call: Call, seconds: float) -> Reply:
         self.asked.append(call.body)
