@@ -54,7 +54,7 @@ def check_turns(turns: list[Any], key: str, role: bool = True) -> None:
     if not turns:
         raise ApiError.bad_request(f"'{key}' must hold at least one message.", param=key)
     for index, turn in enumerate(turns):
-        if not isinstance(turn, dict) or (role and not isinstance(turn.get("role"), str)):
+        if not isinstance(turn, dict) or not isinstance(turn.get("role"), str if role else str | None):
             raise ApiError.bad_request("Every message is an object with a role.", param=f"{key}[{index}].role")
 
 
@@ -74,7 +74,7 @@ def stateful(value: Any, path: str) -> str | None:
         return next((place for place in places if place), None)
     if not isinstance(value, dict):
         return None
-    if value.get("type") in _REFERENCES:
+    if isinstance(value.get("type"), str) and value["type"] in _REFERENCES:
         return path
     for key, item in value.items():
         if (key in _STATE_KEYS and item) or (key == "container" and isinstance(item, str)):

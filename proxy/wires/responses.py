@@ -282,8 +282,10 @@ def _is_item(item: Any) -> bool:
     lists = {"message": "content", "reasoning": "summary"}.get(item["type"])
     if lists is None:
         return True
-    parts = item.get(lists, []) if lists == "summary" else item.get(lists)
-    return isinstance(parts, list | None) and all(_is_part(part) for part in parts or [])
+    parts = item.get(lists)
+    if parts is None:
+        return lists == "summary"
+    return isinstance(parts, list) and all(_is_part(part) for part in parts)
 
 
 def _is_part(part: Any) -> bool:

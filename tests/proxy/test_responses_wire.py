@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -185,3 +186,18 @@ def test_replay_is_a_numbered_stream_that_ends_with_the_whole_response() -> None
 
 def test_an_incomplete_response_ends_so() -> None:
     assert events(reply("x", status="incomplete"))[-1]["type"] == "response.incomplete"
+
+
+@pytest.mark.parametrize(
+    "item", [{"role": ["user"]}, {"role": {}}, {"role": "user", "content": [{"type": ["item_reference"]}]}]
+)
+def test_members_of_another_type_than_ours_do_not_fail_us(item: dict) -> None:
+    body = json.dumps({"model": "m", "input": [item | {"type": "message"}]}).encode()
+    with contextlib.suppress(ApiError):
+        ResponsesRequest(body).body("up", Instruction({}, "words"))
+
+
+def test_a_message_without_content_is_no_response() -> None:
+    with pytest.raises(ApiError) as caught:
+        ResponsesReply(b'{"output": [{"type": "message"}]}')
+    assert caught.value.status == 502
