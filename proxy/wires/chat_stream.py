@@ -5,7 +5,8 @@ else: the model's name, and a usage that it did not ask for.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from proxy.errors import ApiError
@@ -14,6 +15,7 @@ from proxy.wires.parts import counts
 from proxy.wires.sse import DONE, Event
 from proxy.wires.wire import Answer, Shown, WireRequest
 
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _FORBID_A_WINDOW = ("tools", "functions", "response_format", "logprobs", "top_logprobs", "audio")
 
 
@@ -46,12 +48,11 @@ class ChatStream:
             self.done = True
             return event.raw
         try:
-            document = Document(event.data)
-        except InvalidJSON as error:
+            chunk = json.loads(event.data)
+        except (ValueError, RecursionError) as error:
             raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
-        chunk: Mapping[str, Any] = document.root.value
-        choices = chunk.get("choices")
-        if chunk.get("error") is not None or not isinstance(choices, list):
+        choices = chunk.get("choices") if isinstance(chunk, dict) else None
+        if not isinstance(choices, list) or chunk.get("error") is not None:
             raise ApiError.upstream("The upstream failed in the middle of its answer.")
         for choice in choices:
             self._gather(choice)
@@ -59,7 +60,14 @@ class ChatStream:
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.tokens = counts(usage, "prompt_tokens", "completion_tokens")
-        return self._shown(event, document, choices, shown)
+        hide = "usage" in chunk and not shown.include_usage
+        if hide and not choices:
+            return b""
+        renamed = chunk.get("model") not in {None, shown.model}
+        if not hide and not renamed:
+            return event.raw
+        data = None if hide else _renamed(event.data, chunk["model"], shown.model)
+        return b"data: " + (data or _edited(event.data, hide, shown.model)).replace(b"\n", b"\ndata: ") + b"\n\n"
 
     def _gather(self, choice: Any) -> None:
         if not isinstance(choice, dict) or not isinstance(choice.get("delta"), dict):
@@ -74,23 +82,34 @@ class ChatStream:
         if choice.get("finish_reason"):
             self._finished.add(index)
 
-    def _shown(self, event: Event, document: Document, choices: list[Any], shown: Shown) -> bytes:
-        hide = "usage" in document.fields and not shown.include_usage
-        if hide and not choices:
-            return b""
-        if not hide and document.get("model") in {None, shown.model}:
-            return event.raw
-        if hide:
-            document.remove("usage")
-        if document.get("model") not in {None, shown.model}:
-            document.set("model", shown.model)
-        return b"data: " + document.edited().replace(b"\n", b"\ndata: ") + b"\n\n"
-
     def report(self, shown: Shown) -> bytes:
         """The opt-in chunk with `valueflow`, for a client that asked for it."""
         head = self._head | {"object": "chat.completion.chunk", "model": shown.model}
         chunk = head | {"choices": [], "valueflow": shown.extra}
         return b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
+    """The chunk with its one member `model` replaced; None where it is not plain which one that is.
+
+    A quote inside a string is escaped, so what is found is a member, and of one there can be no doubt.
+    """
+    found = _MODEL.findall(data)
+    if len(found) != 1 or found[0] != str(served).encode():
+        return None
+    return _MODEL.sub(lambda _: b'"model":' + json.dumps(model).encode(), data)
+
+
+def _edited(data: bytes, hide: bool, model: str) -> bytes:
+    try:
+        document = Document(data)
+    except InvalidJSON as error:
+        raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
+    if hide:
+        document.remove("usage")
+    if document.get("model") not in {None, model}:
+        document.set("model", model)
+    return document.edited()
 
 
 def windowable(asked: WireRequest) -> bool:
