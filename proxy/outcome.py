@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from anchors.score import Reason
 from policies.instruct import Instruction
 from policies.plan import Past
 from policies.verdict import Scores, Verdict
@@ -22,10 +23,31 @@ class Completion(Generic[R]):
     texts: Sequence[str]
     tokens: int
     refused: bool = False
-    unscorable: bool = False
-    """No text to score: empty, or tool calls alone."""
+    unscorable: Reason | None = None
+    """Why there is no text to score, if so."""
     final: bool = False
     """Another attempt would change more than the text (tool calls beside it), so this one stands."""
+    kept_tokens: int = 0
+    """What earlier answers were billed whose choices are in this reply."""
+
+    @property
+    def returned(self) -> int:
+        """Tokens that this reply cost."""
+        return self.tokens + self.kept_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[R]):
+    """An earlier answer of several choices with their `scores`; those at `places` are to be asked for again."""
+
+    completion: Completion[R]
+    scores: Sequence[Scores]
+    places: Sequence[int]
+
+    def joined(self, fresh: Sequence[Scores]) -> Sequence[Scores]:
+        """The scores with those at `places` replaced, in order."""
+        new = dict(zip(self.places, fresh, strict=True))
+        return [new.get(place, scores) for place, scores in enumerate(self.scores)]
 
 
 @dataclass(frozen=True, slots=True)

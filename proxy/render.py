@@ -37,12 +37,24 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str) -> dict[str, Any
                 "doses": dict(attempt.instruction.doses),
                 "values": _values(policy, attempt),
                 "verdict": _verdict(attempt),
+                **({"unscored": attempt.completion.unscorable} if attempt.completion.unscorable else {}),
                 "tokens": attempt.completion.tokens,
                 "seconds": round(attempt.seconds, 3),
             }
             for number, attempt in enumerate(outcome.attempts, start=1)
         ],
-        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.tokens},
+        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.returned},
+    }
+
+
+def broken_off(outcome: str, policy: Policy, evaluator: str, asked: int, billed: int) -> dict[str, Any]:
+    """The audit's record of a request that ended without an outcome after `asked` attempts were begun."""
+    return {
+        "outcome": outcome,
+        "policy": policy.name,
+        "evaluator": evaluator,
+        "asked": asked,
+        "tokens": {"billed": billed, "returned": 0},
     }
 
 

@@ -7,20 +7,21 @@ import hashlib
 import hmac
 
 from policies.policy import Policy
-from proxy.wires.chat import ChatRequest
+from proxy.wires.wire import WireRequest
 
 
-def conversation(chat: ChatRequest) -> str:
+def conversation(request: WireRequest) -> str:
     """What stays the same over a conversation: an id that the client gives, else its first texts."""
-    metadata = chat.member("metadata")
-    named = metadata.get("conversation_id") if isinstance(metadata, dict) else None
-    candidates = [named, *(chat.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))]
-    return next((c for c in candidates if isinstance(c, str) and c), chat.first_texts)
+    metadata = request.member("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    members = (request.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))
+    candidates = [metadata.get("conversation_id"), *members, metadata.get("user_id")]
+    return next((c for c in candidates if isinstance(c, str) and c), request.first_texts)
 
 
-def treated(policy: Policy, chat: ChatRequest) -> bool:
+def treated(policy: Policy, request: WireRequest) -> bool:
     """Whether the policy applies to this conversation; who is in at a share stays in at every larger one."""
     if policy.rollout >= 1:
         return True
-    mac = hmac.new(policy.tenant.encode(), conversation(chat).encode(), hashlib.sha256).digest()
+    mac = hmac.new(policy.tenant.encode(), conversation(request).encode(), hashlib.sha256).digest()
     return int.from_bytes(mac[:8]) / 2**64 < policy.rollout

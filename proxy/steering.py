@@ -4,29 +4,31 @@ Knows policies, doses and verdicts. Knows nothing of HTTP, of upstreams' JSON, o
 that is behind `Steps`. Each attempt starts from the client's original request; at most one earlier draft is quoted.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from math import inf
 from typing import Generic, Protocol
 
 from policies.instruct import Instruction
 from policies.plan import plan
 from policies.policy import Policy
 from policies.verdict import Scores, judge
-from proxy.outcome import Attempt, Completion, Name, Outcome, R
+from proxy.budget import Budget
+from proxy.outcome import Attempt, Completion, Kept, Name, Outcome, R
 
 
 class Steps(Protocol[R]):
-    """What the loop asks of the world. Both may raise; nothing is caught here."""
+    """What the loop asks of the world, within the seconds of the request's budget. Whatever it raises is not caught."""
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[R]:
-        """One upstream answer to the original request with the instruction added, within so many seconds."""
+    async def complete(self, instruction: Instruction, kept: Kept[R] | None) -> Completion[R]:
+        """One upstream answer to the original request with the instruction added.
+
+        With `kept` only the choices at its places are asked for, and come back joined with its others.
+        """
         ...
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of each text on the policy's values."""
+        """Scores of each text on the policy's values; what takes too long is Unscored."""
         ...
 
     async def applies(self) -> bool:
@@ -38,28 +40,38 @@ class Steps(Protocol[R]):
 class _Run(Generic[R]):
     policy: Policy
     steps: Steps[R]
-    clock: Callable[[], float]
-    started: float
+    budget: Budget
     attempts: list[Attempt[R]] = field(default_factory=list)
 
-    async def attempt(self, instruction: Instruction, score: bool = True) -> Attempt[R]:
-        begun = self.clock()
-        # the budget is for attempts; a single answer is bounded by the upstream's own timeout
-        left = self.policy.budget.seconds - (begun - self.started) if self.policy.mode == "enforce" else inf
-        completion = await self.steps.complete(instruction, left)
+    async def attempt(self, instruction: Instruction, score: bool = True, keep: bool = True) -> Attempt[R]:
+        begun = self.budget.clock()
+        kept = self.kept() if keep else None
+        completion = await self.steps.complete(instruction, kept)
+        self.budget.answered(completion.tokens)
         choices: Sequence[Scores] = []
         if score and not completion.unscorable:
-            choices = await self.steps.evaluate(completion.texts)
+            if kept is None:
+                choices = await self.steps.evaluate(completion.texts)
+            else:
+                choices = kept.joined(await self.steps.evaluate([completion.texts[place] for place in kept.places]))
         verdict = judge(self.policy, choices) if choices else None
-        self.attempts.append(Attempt(instruction, completion, choices, verdict, self.clock() - begun))
+        self.attempts.append(Attempt(instruction, completion, choices, verdict, self.budget.clock() - begun))
         return self.attempts[-1]
+
+    def kept(self) -> Kept[R] | None:
+        """The last answer, when some of its choices are accepted and others are not."""
+        last = self.attempts[-1] if self.attempts else None
+        if last is None:
+            return None
+        missing = [i for i, scores in enumerate(last.choices) if not judge(self.policy, [scores]).accepted]
+        some = 0 < len(missing) < len(last.choices)
+        return Kept(last.completion, last.choices, missing) if some else None
 
     def another(self) -> bool:
         """Whether the budget allows an attempt as dear as the dearest so far."""
-        budget, spent = self.policy.budget, self.clock() - self.started
-        seconds = max(a.seconds for a in self.attempts)
-        tokens = [a.completion.tokens for a in self.attempts]
-        return spent + seconds <= budget.seconds and sum(tokens) + max(tokens) <= budget.tokens
+        return self.budget.affords(
+            max(a.seconds for a in self.attempts), max(a.completion.tokens for a in self.attempts)
+        )
 
     def tried(self, instruction: Instruction) -> bool:
         """Whether an attempt asked for just this: the same request would be billed again."""
@@ -76,9 +88,9 @@ class _Run(Generic[R]):
         return Outcome(name, returned or self.attempts[-1], tuple(self.attempts))
 
 
-async def steer(policy: Policy, steps: Steps[R], clock: Callable[[], float] = time.monotonic) -> Outcome[R]:
+async def steer(policy: Policy, steps: Steps[R], budget: Budget) -> Outcome[R]:
     """Run one request through the policy's mode. Raises what the steps raise, when no attempt came to an end."""
-    run = _Run(policy, steps, clock, clock())
+    run = _Run(policy, steps, budget)
     if policy.mode == "off":
         await run.attempt(Instruction({}), score=False)
         return run.end("off")
@@ -117,7 +129,7 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
                 return run.end("not_applicable")
             if verdict.accepted:
                 return run.end("in_range")
-        if attempt.completion.final or len(run.attempts) >= policy.attempts or not run.another():
+        if attempt.completion.final or run.budget.attempts <= 0 or not run.another():
             return await _missed(run)
 
 
@@ -128,7 +140,7 @@ async def _missed(run: _Run[R]) -> Outcome[R]:
         plain = next((a for a in run.attempts if not a.instruction.system), None)
         if plain is None and not run.attempts[-1].completion.final and run.another():
             with suppress(Exception):  # as above
-                plain = await run.attempt(Instruction({}))
+                plain = await run.attempt(Instruction({}), keep=False)
         if plain is not None:
             return run.end(name, plain)
     return run.end(name, run.best())

@@ -40,9 +40,7 @@ def serve() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     make_folder_of(settings.database)
     try:
-        uvloop.run(
-            run(settings, lambda product, port, admin: _announce(settings, list(product.upstreams), port, admin))
-        )
+        uvloop.run(run(settings, lambda product, port, admin: _announce(settings, list(product.routes), port, admin)))
     except KeyboardInterrupt:
         err.print("stopped")
     except (InvalidPolicies, InvalidModels, BrokenGauge, CorruptModel, OSError) as error:
@@ -79,11 +77,10 @@ QUESTION = "My colleague is ill again and I would have to take her shift. Should
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file a tenant")]) -> None:
     """Validate policies; every error names file, line and field."""
-    from policies.load import InvalidPolicies
-    from proxy.product import checked_policies
+    from policies.load import InvalidPolicies, load_folder
 
     try:
-        policies = checked_policies(folder)
+        policies = load_folder(folder)
     except InvalidPolicies as error:
         raise fail(str(error)) from error
     table = Table("tenant", "policy", "mode", "targets (hard in capitals)")

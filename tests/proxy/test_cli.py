@@ -73,8 +73,10 @@ def test_check_names_every_problem(tmp_path: Path) -> None:
     found = valueflow("check", str(tmp_path))
     assert found.returncode == 1
     assert f"{tmp_path}/a.yaml:2: mode" in found.stderr
-    (tmp_path / "a.yaml").write_text("tenant: a\nstream: window\ntargets: {care: {min: 1, hard: true}}\n")
-    assert "a.stream" in valueflow("check", str(tmp_path)).stderr
+    (tmp_path / "a.yaml").write_text(
+        "tenant: a\nstream: window\non_miss: error\ntargets: {care: {min: 1, hard: true}}\n"
+    )
+    assert "on_miss: error" in valueflow("check", str(tmp_path)).stderr
 
 
 def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from anchors.score import Score, Unscored
 from policies.instruct import Instruction
-from policies.policy import Budget, Policy, Target
+from policies.policy import Budget as Allowed
+from policies.policy import Policy, Target
+from proxy.budget import Budget
 from proxy.errors import ApiError
-from proxy.outcome import Completion, Outcome
+from proxy.outcome import Completion, Kept, Outcome
 from proxy.steering import steer
 
 VALUE = "svt/benevolence"
@@ -37,17 +39,23 @@ class Scripted:
     now: float = 0.0
     allowed: list[float] = field(default_factory=list)
     asked: list[Instruction] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
-        assert seconds > 0
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
+        assert self.budget.seconds > 0
         number = len(self.asked)
         self.asked.append(instruction)
-        self.allowed.append(seconds)
+        self.allowed.append(self.budget.seconds)
         self.now += self.seconds
         if isinstance(self.scores[number], Exception):
             raise self.scores[number]
         return Completion(
-            number, [f"answer {number}"], self.tokens, number in self.refused, self.unscorable, self.final
+            number,
+            [f"answer {number}"],
+            self.tokens,
+            number in self.refused,
+            "empty" if self.unscorable else None,
+            self.final,
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
@@ -60,7 +68,8 @@ class Scripted:
         policy = Policy.model_validate(
             {"tenant": "t", "targets": {VALUE: Target(target=6, tolerance=2, hard=True)}} | fields
         )
-        return asyncio.run(steer(policy, self, lambda: self.now))
+        self.budget = Budget.of(policy, clock=lambda: self.now)
+        return asyncio.run(steer(policy, self, self.budget))
 
 
 def test_first_answer_in_range() -> None:
@@ -102,13 +111,13 @@ def test_attempts_are_a_bound(attempts: int, calls: int) -> None:
 
 def test_no_attempt_begins_that_would_break_the_token_budget() -> None:
     world = Scripted([score(0)] * 9, tokens=100)
-    world.run(attempts=9, budget=Budget(tokens=350))
+    world.run(attempts=9, budget=Allowed(tokens=350))
     assert len(world.asked) == 3
 
 
 def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
     world = Scripted([score(0)] * 9, seconds=4)
-    world.run(attempts=9, budget=Budget(seconds=10))
+    world.run(attempts=9, budget=Allowed(seconds=10))
     assert len(world.asked) == 2
 
 
@@ -117,7 +126,7 @@ def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
 )
 def test_the_budget_holds_for_any_scores(scores: list[float], attempts: int, tokens: int, seconds: float) -> None:
     world = Scripted([score(s) for s in scores], tokens=150, seconds=3)
-    outcome = world.run(attempts=attempts, budget=Budget(tokens=tokens, seconds=seconds))
+    outcome = world.run(attempts=attempts, budget=Allowed(tokens=tokens, seconds=seconds))
     assert len(world.asked) <= attempts
     assert len(world.asked) == 1 or (outcome.tokens <= tokens and world.now <= seconds)
 
@@ -195,7 +204,7 @@ def test_on_miss_unsteered_returns_one_plain_answer() -> None:
 
 def test_on_miss_unsteered_stays_within_the_budget() -> None:
     world = Scripted([score(0), score(1)] * 2)
-    outcome = world.run(attempts=2, on_miss="unsteered", budget=Budget(tokens=250))
+    outcome = world.run(attempts=2, on_miss="unsteered", budget=Allowed(tokens=250))
     assert (len(world.asked), outcome.returned.completion.reply) == (2, 1)
 
 
@@ -256,3 +265,48 @@ def test_the_time_budget_bounds_enforce_alone(mode: str, seconds: float) -> None
 def test_on_miss_unsteered_does_not_follow_tool_calls() -> None:
     world = Scripted([score(0), score(6)], final=True)
     assert (world.run(on_miss="unsteered").name, len(world.asked)) == ("missed", 1)
+
+
+@dataclass
+class Choices(Scripted):
+    """A fake world with several choices: each attempt gives those scores, of as many choices as were asked for."""
+
+    rounds: Sequence[Sequence[Score]] = ()
+    wanted: list[int | None] = field(default_factory=list)
+
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
+        number = len(self.asked)
+        self.asked.append(instruction)
+        self.wanted.append(len(kept.places) if kept else None)
+        new = [f"answer {number} {i}" for i in range(len(self.rounds[number]))]
+        if kept is None:
+            return Completion(number, new, self.tokens)
+        texts = list(kept.completion.texts)
+        for place, text in zip(kept.places, new, strict=True):
+            texts[place] = text
+        return Completion(number, texts, self.tokens, kept_tokens=kept.completion.returned)
+
+    async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
+        places = [tuple(int(n) for n in text.split()[1:]) for text in texts]
+        return [{VALUE: self.rounds[number][i]} for number, i in places]
+
+
+def test_only_the_missing_choices_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(6), score(1), score(0)], [score(6), score(2)], [score(6)]])
+    outcome = world.run()
+    assert (outcome.name, world.wanted) == ("in_range", [None, 2, 1])
+    assert outcome.returned.completion.texts == ["answer 0 0", "answer 1 0", "answer 2 0"]
+    assert [c[VALUE].intensity for c in outcome.returned.choices] == [6, 6, 6]
+    assert (outcome.tokens, outcome.returned.completion.returned) == (300, 300)
+
+
+def test_the_outcome_is_the_worst_choices() -> None:
+    world = Choices([], rounds=[[score(6), score(0)], [score(1)], [score(0.5)]])
+    outcome = world.run()
+    assert (outcome.name, outcome.returned.completion.texts) == ("missed", ["answer 0 0", "answer 1 0"])
+    assert "answer 1 0" in world.asked[2].feedback
+
+
+def test_when_no_choice_is_accepted_all_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(0), score(1)], [score(6), score(6)]])
+    assert (world.run().name, world.wanted) == ("in_range", [None, None])
