@@ -7,6 +7,7 @@ from proxy.api.generation import endpoint
 from proxy.api.health import audit, healthz, metrics, readyz
 from proxy.api.http import HANDLERS
 from proxy.api.models import get_model, list_models
+from proxy.api.openapi import openapi
 from proxy.product import Product
 from proxy.wires.chat import CHAT
 from proxy.wires.completions import COMPLETIONS
@@ -26,6 +27,7 @@ def public_app(product: Product) -> Starlette:
             *(Route(f"/v1/{wire.path}", endpoint(wire), methods=["POST"]) for wire in (*WIRES, *others)),
             Route("/v1/models", list_models, methods=["GET"]),
             Route("/v1/models/{model:path}", get_model, methods=["GET"]),
+            Route("/openapi.json", openapi([wire.path for wire in others]), methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
         ],

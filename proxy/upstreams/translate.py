@@ -74,7 +74,7 @@ def _check(request: Json) -> None:
             raise ApiError.stateful(key)
     tools = request.get("tools")
     for index, tool in enumerate(tools if isinstance(tools, list) else []):
-        if isinstance(tool, dict) and tool.get("type", "custom") not in {"function", "custom"}:
+        if isinstance(tool, dict) and tool.get("type", "custom") not in ("function", "custom"):
             message = f"A tool of type '{tool['type']}' is not available with this model, functions are."
             raise ApiError.bad_request(message, f"tools[{index}].type", "tool_not_available")
 

@@ -12,6 +12,7 @@ from proxy.errors import ApiError
 from proxy.wires.chat_stream import ChatStream, windowable
 from proxy.wires.document import Node
 from proxy.wires.parts import (
+    JSON_FORMATS,
     SYSTEM_ROLES,
     check_turns,
     counts,
@@ -42,7 +43,7 @@ class ChatRequest:
         check_turns(typed(document, "messages", list, required=True), "messages")
         typed(document, "n", int)
         form = document.get("response_format")
-        self.structured = isinstance(form, dict) and form.get("type") in {"json_object", "json_schema"}
+        self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
         self._state = "store" if document.get("store") else stateful(self.messages, "messages")
         self._state = self._state or _audio(self.messages)
 

@@ -15,6 +15,7 @@ from proxy.wires.parts import (
     counts,
     edited,
     event,
+    listed,
     pieces,
     reply_document,
     request_document,
@@ -185,8 +186,8 @@ def _event(name: str, **fields: Any) -> bytes:
 def _opened(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A block as it begins, and the deltas that complete it; kinds without deltas begin whole."""
     if block["type"] == "text":
-        begun = {**block, "text": ""} | ({"citations": []} if block.get("citations") else {})
-        cited = [{"type": "citations_delta", "citation": citation} for citation in block.get("citations") or []]
+        begun = {**block, "text": ""} | ({"citations": []} if listed(block, "citations") else {})
+        cited = [{"type": "citations_delta", "citation": citation} for citation in listed(block, "citations")]
         return begun, [*({"type": "text_delta", "text": piece} for piece in pieces(block["text"])), *cited]
     if block["type"] == "thinking":
         deltas = [{"type": "thinking_delta", "thinking": block.get("thinking") or ""}]

@@ -12,9 +12,11 @@ from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
 from proxy.wires.wire import Shown
 
-SYSTEM_ROLES = frozenset({"system", "developer"})
+# tuples, since what is looked up in them comes from outside and may not be hashable
+SYSTEM_ROLES = ("system", "developer")
+JSON_FORMATS = ("json_object", "json_schema")
 _STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
-_REFERENCES = frozenset({"item_reference", "container_reference", "skill_reference"})
+_REFERENCES = ("item_reference", "container_reference", "skill_reference")
 _THINK = re.compile(r"\s*<(think|thinking)>")
 _FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
 """Members whose keys are the client's own."""
@@ -82,6 +84,12 @@ def stateful(value: Any, path: str) -> str | None:
         if key not in _FREE and (place := stateful(item, f"{path}.{key}")):
             return place
     return None
+
+
+def listed(value: Mapping[str, Any], key: str) -> list[Any]:
+    """A member that is a list; empty for anything else."""
+    found = value.get(key)
+    return found if isinstance(found, list) else []
 
 
 def pieces(text: str, words: int = 4) -> Iterator[str]:

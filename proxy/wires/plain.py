@@ -25,7 +25,7 @@ class PlainRequest:
     def __init__(self, raw: bytes) -> None:
         self._document = request_document(raw)
         self.model: str = typed(self._document, "model", str, required=True)
-        if self._document.get("stream"):
+        if typed(self._document, "stream", bool):
             raise ApiError.bad_request("This path is passed through, and not as a stream.", param="stream")
 
     def isolate(self, seal: Seal | None) -> None:

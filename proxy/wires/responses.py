@@ -12,10 +12,12 @@ from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.document import Node
 from proxy.wires.parts import (
+    JSON_FORMATS,
     SYSTEM_ROLES,
     check_turns,
     counts,
     event,
+    listed,
     pieces,
     reply_document,
     request_document,
@@ -42,7 +44,7 @@ class ResponsesRequest:
         self.stream = bool(typed(document, "stream", bool))
         text = document.get("text")
         form = text.get("format") if isinstance(text, dict) else None
-        self.structured = isinstance(form, dict) and form.get("type") in {"json_object", "json_schema"}
+        self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
         self._previous = typed(document, "previous_response_id", str)
         self._store = False
         typed(document, "instructions", str)
@@ -54,6 +56,10 @@ class ResponsesRequest:
             raise ApiError.bad_request("'input' must be a string or an array.", param="input")
         if isinstance(self._input, list):
             check_turns(self._input, "input", role=False)
+            for index, item in enumerate(self._input):
+                if not isinstance(item.get("role", ""), str) or not isinstance(item.get("type"), str | None):
+                    message = "An item's role and type are strings."
+                    raise ApiError.bad_request(message, param=f"input[{index}].type")
         self._state = next((key for key in _STATE if document.get(key)), None)
         self._state = self._state or _reference(self._input) or stateful(tools, "tools")
 
@@ -241,7 +247,7 @@ def _part_events(part: dict[str, Any], at: dict[str, Any]) -> _Events:
         # log-probabilities belong to tokens, and one event keeps them beside all of theirs
         for piece in [part["text"]] if logprobs else pieces(part["text"]):
             yield "response.output_text.delta", at | {"delta": piece, "logprobs": logprobs}
-        for index, annotation in enumerate(part.get("annotations") or []):
+        for index, annotation in enumerate(listed(part, "annotations")):
             fields = {"annotation_index": index, "annotation": annotation}
             yield "response.output_text.annotation.added", at | fields
         yield "response.output_text.done", at | {"text": part["text"], "logprobs": logprobs}
@@ -251,7 +257,7 @@ def _part_events(part: dict[str, Any], at: dict[str, Any]) -> _Events:
 
 
 def _reasoning_events(item: dict[str, Any], at: dict[str, Any]) -> _Events:
-    for index, part in enumerate(item.get("summary") or []):
+    for index, part in enumerate(listed(item, "summary")):
         place = at | {"summary_index": index}
         yield "response.reasoning_summary_part.added", place | {"part": part | {"text": ""}}
         yield from _string_events("response.reasoning_summary_text", "text", part, place)
@@ -279,13 +285,9 @@ def _is_item(item: Any) -> bool:
     """Whether this is an output item as far as anything here reads it."""
     if not isinstance(item, dict) or not isinstance(item.get("type"), str):
         return False
-    lists = {"message": "content", "reasoning": "summary"}.get(item["type"])
-    if lists is None:
-        return True
-    parts = item.get(lists)
-    if parts is None:
-        return lists == "summary"
-    return isinstance(parts, list) and all(_is_part(part) for part in parts)
+    if item["type"] == "message":
+        return isinstance(item.get("content"), list) and all(_is_part(part) for part in item["content"])
+    return item["type"] != "reasoning" or all(isinstance(part, dict) for part in listed(item, "summary"))
 
 
 def _is_part(part: Any) -> bool:

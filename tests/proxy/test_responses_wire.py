@@ -79,6 +79,8 @@ def test_the_question_is_the_last_user_text() -> None:
         ({"model": "m", "input": 3}, "input"),
         ({"model": "m", "input": []}, "input"),
         ({"model": "m", "input": ["hi"]}, "input[0].role"),
+        ({"model": "m", "input": [{"type": {}}]}, "input[0].type"),
+        ({"model": "m", "input": [{"role": None}]}, "input[0].type"),
         ({"model": "m", "input": "hi", "stream": 1}, "stream"),
         ({"model": "m", "input": "hi", "instructions": ["x"]}, "instructions"),
     ],
