@@ -4,13 +4,14 @@ Knows which split serves what: `panel` trains the network and holds the anchors;
 fits sharpness, map and error model, the other half the conformal factor; `steer` and `test` are not touched.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_expit
+from torch import Tensor
 
 from anchors import calibration
 from anchors.comparator import Comparator
@@ -23,6 +24,7 @@ from anchors.stance import StanceNetwork, value_queries
 from anchors.train.head import fit
 from anchors.train.rows import Rows
 from anchors.train.stance import Example, Label, Schedule, train
+from anchors.train.statements import Statement
 from anchors.values import Catalogue
 from anchors.vidb.texts import VidbText
 
@@ -54,6 +56,7 @@ def train_gauge(
     catalogue: Catalogue,
     vidb: str,
     public: Sequence[Example] = (),
+    statements: Sequence[Statement] = (),
     recipe: Recipe | None = None,
     tell: Tell = lambda text: None,
 ) -> Gauge:
@@ -71,19 +74,33 @@ def train_gauge(
         )
     examples = vidb_examples(rows, rows.where("panel"))
     train(network, encoder, examples, recipe.vidb, lambda *at: tell("VIDB: {} of {}, loss {:.3f}".format(*at)))
-    return calibrated(assemble(rows, encoder, network, vidb), rows, encoder)
+    return calibrated(assemble(rows, encoder, network.state_dict(), vidb, statements), rows, encoder)
 
 
-def assemble(rows: Rows, encode: Encode, network: StanceNetwork, vidb: str) -> Gauge:
+def refit(
+    gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, vidb: str, statements: Sequence[Statement] = ()
+) -> Gauge:
+    """The gauge with its network kept, and panel, reading of words and calibration made anew; about a minute."""
+    if gauge.values != rows.values:
+        raise ValueError("the gauge measures other values than the set")
+    return calibrated(assemble(rows, encoder, gauge.network, vidb, statements), rows, encoder)
+
+
+def assemble(
+    rows: Rows, encode: Encode, network: Mapping[str, Tensor], vidb: str, statements: Sequence[Statement] = ()
+) -> Gauge:
     """A gauge with its panel and its reading of words, not yet calibrated."""
     train_rows = rows.where("panel")
-    found = counts([t.text for t in rows.texts])
-    rarity = rarities(found[sorted(set(rows.text[train_rows].tolist()))])
-    topic = network.queries[:, : network.queries.shape[1] // 2].numpy().astype(np.float64)
+    number = {v: n for n, v in enumerate(rows.values)}
+    read = [rows.texts[t].text for t in rows.text[train_rows]] + [s.text for s in statements]
+    found = counts(read)
+    rarity = rarities(counts(sorted(set(read))))
+    queries = network["queries"]
+    topic = queries[:, : queries.shape[1] // 2].numpy().astype(np.float64)
     words, _ = fit(
-        weighted(found, rarity)[rows.text[train_rows]],
-        rows.value[train_rows],
-        rows.intensity[train_rows],
+        weighted(found, rarity),
+        np.array([*rows.value[train_rows], *(number[s.value] for s in statements)]),
+        np.array([*rows.intensity[train_rows], *(s.level for s in statements)]),
         0.1 + 0.5 * np.clip(topic @ topic.T, 0, 1) + np.eye(len(rows.values)),
         ridge=0.5,
     )
@@ -95,7 +112,7 @@ def assemble(rows: Rows, encode: Encode, network: StanceNetwork, vidb: str) -> G
     return Gauge(
         encoder=encode.name,
         values=rows.values,
-        network=network.state_dict(),
+        network=network,
         words=words,
         rarity=rarity,
         mix=np.array([0.5, 0.5, 0.0]),

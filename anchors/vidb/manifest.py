@@ -7,7 +7,10 @@ from typing import Any
 
 from anchors.vidb.texts import BrokenSet
 
-FILES = ("topics.jsonl", "texts.jsonl", "borrowed.jsonl", "rankings.jsonl", "intensities.jsonl", "flags.jsonl")
+FILES = (
+    "topics.jsonl", "texts.jsonl", "borrowed.jsonl", "rankings.jsonl", "intensities.jsonl", "flags.jsonl",
+    "statements.jsonl",
+)  # fmt: skip
 NAME = "manifest.json"
 
 

@@ -31,13 +31,17 @@ def train(
     vidb: _Folder = VIDB,
     out: Annotated[Path, typer.Option(help="where the gauge is written")] = GAUGE,
     public: Annotated[Path | None, typer.Option(help="folder with public labelled sets, for better weights")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="folder of a gauge whose network is kept; takes a minute")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
     """Train the gauge from a VIDB; about half an hour on two cores."""
     from anchors import gauge
-    from anchors.train.gauge import train_gauge
+    from anchors.train.gauge import refit, train_gauge
     from anchors.train.public import borrowed_texts, public_examples
     from anchors.train.rows import read_rows
+    from anchors.train.statements import read_statements
     from anchors.values import catalogue
     from anchors.vidb.manifest import read_manifest, verify
     from anchors.vidb.texts import BrokenSet, read_jsonl
@@ -48,11 +52,15 @@ def train(
         if public is not None and (vidb / "borrowed.jsonl").exists():
             listed = {row["sha256"]: row["id"] for _, row in read_jsonl(vidb / "borrowed.jsonl")}
         rows = read_rows(vidb, borrowed_texts(public, listed) if public is not None else None)
-        examples = public_examples(public, rows.values) if public is not None else []
-    except (BrokenSet, OSError) as error:
+        statements = read_statements(vidb, rows.values)
+        version = str(read_manifest(vidb)["version"])
+        if network is not None:
+            made = refit(gauge.load(network), rows, _encoder(threads), version, statements)
+        else:
+            examples = public_examples(public, rows.values) if public is not None else []
+            made = train_gauge(rows, _encoder(threads), catalogue(), version, examples, statements, tell=_out.print)
+    except (BrokenSet, gauge.BrokenGauge, ValueError, OSError) as error:
         raise fail(str(error)) from error
-    version = str(read_manifest(vidb)["version"])
-    made = train_gauge(rows, _encoder(threads), catalogue(), version, examples, tell=_out.print)
     made = gauge.save(made, out)
     _out.print(f"gauge {made.version}: {len(made.values)} values, {len(made.anchor_id)} panel anchors, in {out}")
 
