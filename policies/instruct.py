@@ -33,6 +33,11 @@ class Instruction:
     system: str = ""
     feedback: str = ""
 
+    @property
+    def tactic(self) -> str:
+        """`rewrite` when an earlier draft is quoted, else `fresh`."""
+        return "rewrite" if self.feedback else "fresh"
+
 
 def rung_words(value: Value, dose: float) -> str:
     """The ladder's sentence for a dose that is one of RUNGS; empty for 0. Raises ValueError for any other dose."""

@@ -1,7 +1,7 @@
 """What the loop produces: completions, attempts and the outcome of a request. Plain data; knows not how it came."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from policies.instruct import Instruction
@@ -41,16 +41,24 @@ class Attempt(Generic[R]):
     @property
     def past(self) -> Past:
         """What the next attempt may learn from this one."""
-        return Past(self.instruction, self.completion.texts, self.choices, self.completion.refused)
+        completion = self.completion
+        return Past(self.instruction, completion.texts, self.choices, completion.refused, completion.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[R]):
-    """How a request ended: the attempt that is returned, and all of them in order."""
+    """How a request ended: the attempt that is returned, and all of them in order.
+
+    `reach` has by hard value the intensities that the least and the greatest dose were expected to give at the end;
+    `survey` the returned answer's scores on values that are no targets, and `usual` what unsteered answers have there.
+    """
 
     name: Name
     returned: Attempt[R]
     attempts: Sequence[Attempt[R]]
+    reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    survey: Scores = field(default_factory=dict)
+    usual: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tokens(self) -> int:

@@ -14,11 +14,13 @@ import httpx
 
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
+from policies.floor import reaching_below
 from policies.load import InvalidPolicies, Problem, load_folder
 from policies.policy import Policy
 from proxy.metrics import Metrics
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
 from proxy.store.audit import Audit
+from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
 from proxy.upstreams.compatible import Compatible, pooled_client
@@ -36,15 +38,34 @@ class Product:
     upstreams: Mapping[str, Upstream]
     keys: Keys
     audit: Audit
+    curves: Curves
     scoring: ScoringQueue
     metrics: Metrics
     ready: bool = False
     open_requests: int = field(default=0)
 
 
-def checked_policies(folder: Path) -> Mapping[str, Policy]:
-    """The tenants' policies in a folder. Raises InvalidPolicies, also for what this version cannot do yet."""
-    policies = load_folder(folder)
+def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[str, Policy]:
+    """The tenants' policies in the settings' folder or another. Raises InvalidPolicies.
+
+    Also for what this version cannot do yet, and for ranges below a safety floor that the operator does not allow.
+    """
+    folder = folder or settings.policies
+
+    def floors(policy: Policy) -> Mapping[str, str]:
+        refused = {}
+        for name in reaching_below(policy, settings.floor):
+            reason = settings.floor_exceptions.get(f"{policy.tenant}/{name}", "").strip()
+            if reason:
+                _log.warning("%s reaches below the floor on %s: %s", policy.name, name, reason)
+            else:
+                refused[name] = (
+                    f"reaches below the safety floor of {settings.floor:+g}: give a min of {settings.floor:+g}"
+                    f' or more, or allow it with VALUEFLOW_FLOOR_EXCEPTIONS={{"{policy.tenant}/{name}": "the reason"}}'
+                )
+        return refused
+
+    policies = load_folder(folder, floors)
     problems = [
         Problem(folder, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
         for p in policies.values()
@@ -60,7 +81,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
 
-    policies = checked_policies(settings.policies)
+    policies = checked_policies(settings)
     models = load_models(settings.models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)
@@ -74,11 +95,13 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         )
         upstreams = {name: await make_upstream(config, client) for name, config in models.items()}
         scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
-        audit = Audit(database)
+        audit, curves = Audit(database), Curves(database)
+        await curves.load(evaluator.version)
         scoring.start()
         audit.start()
+        curves.start()
         product = Product(
-            settings, policies, upstreams, keys, audit, scoring, Metrics(policies, upstreams, catalogue())
+            settings, policies, upstreams, keys, audit, curves, scoring, Metrics(policies, upstreams, catalogue())
         )
         product.ready = True
         try:
@@ -87,6 +110,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             product.ready = False
             await scoring.stop()
             await audit.stop(settings.shutdown_seconds)
+            await curves.stop(settings.shutdown_seconds)
             for upstream in upstreams.values():
                 await upstream.close()
     finally:

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     scoring_waiting: int = Field(
         128, ge=1, le=100_000, description="requests that may wait to be scored; more are `unscored`"
     )
+    floor: float = Field(-3.0, ge=-10, le=0, description="least intensity that ranges may reach on care and the like")
+    floor_exceptions: dict[str, str] = Field(
+        {}, description='ranges allowed below the floor, with the reason: `{"acme/svt/benevolence": "…"}`'
+    )
     upstream_seconds: float = Field(120.0, gt=0, le=3600, description="longest wait for one upstream answer")
     upstream_connections: int = Field(256, ge=1, le=65535, description="open connections to all upstreams together")
     concurrent_requests: int = Field(512, ge=1, le=65535, description="requests served at once; more get status 429")

@@ -17,7 +17,9 @@ from starlette.responses import Response, StreamingResponse
 
 from anchors.evaluator import Text
 from anchors.score import Unscored
+from anchors.values import catalogue
 from policies.instruct import Instruction
+from policies.plant import Plant
 from policies.policy import Policy
 from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
@@ -71,6 +73,16 @@ class ChatSteps:
         """Scores of the answers for all of the policy's values."""
         return await self._score([Text(text, self.chat.question) for text in texts])
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether the client asked for the same answer to the same request."""
+        return self.chat.member("temperature") == 0 or self.chat.member("seed") is not None
+
+    async def survey(self, texts: Sequence[str]) -> Sequence[Scores]:
+        """Scores of the answers for all of the gauge's other values."""
+        others = [n for n in catalogue() if n not in self.policy.targets]
+        return await self._score([Text(text, self.chat.question) for text in texts], others)
+
     async def applies(self) -> bool:
         """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
         if not self.chat.question.strip():
@@ -79,10 +91,10 @@ class ChatSteps:
         hard = [scores[name] for name in self.policy.hard]
         return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
 
-    async def _score(self, texts: Sequence[Text]) -> Sequence[Scores]:
+    async def _score(self, texts: Sequence[Text], values: Sequence[str] = ()) -> Sequence[Scores]:
         begun = time.monotonic()
         try:
-            return await self.product.scoring.score(texts, list(self.policy.targets))
+            return await self.product.scoring.score(texts, values or list(self.policy.targets))
         finally:
             self.scoring_seconds += time.monotonic() - begun
 
@@ -130,8 +142,10 @@ async def _serve(request: Request, product: Product, policy: Policy, chat: ChatR
         raise ApiError.not_found(message, "model", "model_not_found")
     steps = ChatSteps(product, upstream, chat, policy)
     evaluator = product.scoring.evaluator.version
-    outcome = await unless_gone(request, steer(policy, steps))
-    report = render.report(outcome, policy, evaluator)
+    outcome = await unless_gone(
+        request, steer(policy, steps, Plant(product.curves, policy.tenant, chat.model, evaluator))
+    )
+    report = render.report(outcome, policy, evaluator, product.settings.floor)
     _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
     if policy.mode != "off":
         await product.audit.add(_trail(trace, policy, chat, outcome, report))
@@ -176,6 +190,7 @@ def _record(
     metrics.record_request(policy.tenant, chat.model, outcome.name)
     metrics.record_attempts(policy.tenant, len(outcome.attempts))
     metrics.record_intensities(policy.tenant, render.intensities(outcome))
+    metrics.record_below_floor(policy.tenant, render.below(outcome, product.settings.floor))
     metrics.record_seconds(
         steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
     )

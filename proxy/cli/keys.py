@@ -33,7 +33,7 @@ def keys_new(tenant: Annotated[str, typer.Argument(help="the tenant, as its poli
     from proxy.product import checked_policies
 
     settings = read_settings()
-    if tenant not in checked_policies(settings.policies):
+    if tenant not in checked_policies(settings):
         raise fail(f"there is no policy for tenant '{tenant}' in {settings.policies}")
     print(asyncio.run(_with_keys("add", tenant)))
     err.print("Keep it: only its hash is stored.")

@@ -83,7 +83,7 @@ def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file
     from proxy.product import checked_policies
 
     try:
-        policies = checked_policies(folder)
+        policies = checked_policies(read_settings(), folder)
     except InvalidPolicies as error:
         raise fail(str(error)) from error
     table = Table("tenant", "policy", "mode", "targets (hard in capitals)")

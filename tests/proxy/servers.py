@@ -109,7 +109,7 @@ def settings(folder: Path, policy: str, models: str, **more: Any) -> Settings:
     fields = {
         "port": 0, "admin_port": 0, "policies": folder / "policies", "models": folder / "models.yaml",
         "database": f"sqlite+aiosqlite:///{folder}/test.db", "log_level": "warning", "shutdown_seconds": 3,
-        "threads": 2,
+        "threads": 2, "floor": -10.0,
     }  # fmt: skip
     return Settings(_env_file=None, **fields | more)  # type: ignore[call-arg]
 
