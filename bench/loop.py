@@ -1,28 +1,46 @@
 """The dose control at score level: no model, no text, the published curves as the truth.
 
-    make bench-loop            (python -m bench.loop [--quick])
+    make bench-loop            (python -m bench.loop)
 
 A world is a (model, value, target) of the published curves. In it requests come one after another; the loop learns its
 curve from them with the product's own `policies.curve` and `policies.dose`, all worlds in lockstep. An answer's true
-intensity is the curve at its dose, plus the prompt's offset, plus N(0, 1.5); the gauge adds its error.
+intensity is the curve at its dose, plus the prompt's offset, plus N(0, 1.5); the gauge adds its error. At most five
+answers a request. Several values at once run through the product's own loop with scripted answers.
 
 success     share of requests that end `in_range`
+calls       mean answers a request
 true        share of those whose true intensity lies in the range
 delivered   share of all requests whose returned answer truly lies in the range, accepted or not
 reachable   a target whose best dose has P(true in range) >= .5; unreachable: below .2
+
+Parameters were chosen with other seeds than those here. Results: bench/results/loop*.json, plots in docs/steering/.
 """
 
+import asyncio
+import itertools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 
+from anchors.score import Score
+from anchors.values import catalogue
+from bench.report import write
 from policies.curve import ANSWER_SD, GENERIC, OF_TENANT, Curve, Sums, learned
 from policies.dose import HOPELESS, chance, gentlest, likely
-from policies.instruct import RUNGS
-from policies.policy import Policy
+from policies.instruct import RUNGS, Instruction
+from policies.plant import NEUTRAL, Key, Memory, Plant, kinship
+from policies.plant import STUDY as STUDIES
+from policies.policy import Policy, Target
+from proxy.outcome import Completion
+from proxy.steering import steer
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
 
 CURVES = Path(__file__).parent / "data" / "dose_curves.json"
 ATTEMPTS = 5
@@ -301,3 +319,234 @@ def simulate(
                 break
         method.end(measured, sd)
     return tally
+
+
+METHODS = ("oracle", "studied", "cold", "naive", "proportional", "bisection")
+GAUGES = (0.7, 1.45, 3.9)
+"""sd of the gauge: a good judge's, the published one's, and what `valueflow eval` measures of ours."""
+PLOTS = Path(__file__).parents[1] / "docs" / "steering"
+SEED = 20_000
+REQUESTS = 40
+
+
+def method(name: str) -> Any:
+    if name == "oracle":
+        return Loop(knows=True, hopeless=0.0)
+    return Loop() if name in {"studied", "cold"} else Ladder(name)
+
+
+def run(name: str, w: Worlds, scenario: Scenario, sd: float, seed: int, **more: Any) -> Tally:
+    pooled = studied(w, scenario, sd, np.random.default_rng(seed)) if name == "studied" else None
+    return simulate(method(name), w, scenario, sd, more.pop("requests", REQUESTS), seed, pooled, **more)
+
+
+def scenarios() -> list[dict[str, Any]]:
+    """Every scenario, range and gauge: success, calls, true, delivered of each method, in percent and calls."""
+    rows = []
+    for scenario, kind, sd in itertools.product(SCENARIOS, ("1.5", "2", "min"), GAUGES):
+        w = worlds(kind, scenario.bias, SEED)
+        row: dict[str, Any] = {"scenario": scenario.name, "range": kind, "gauge sd": sd, "worlds": len(w.low)}
+        for name in METHODS:
+            found = run(name, w, scenario, sd, SEED).row()
+            row[name] = "{success:.1%} {calls:.2f} {true:.1%} {delivered:.1%}".format(**found)
+            if name in {"oracle", "studied"}:
+                row[f"P of {name}"] = round(found["posterior"], 3)
+        rows.append(row)
+    return rows
+
+
+def acceptance() -> list[dict[str, Any]]:
+    """The default of `accept`: mean posterior, success and truth by threshold, studied model, independent errors."""
+    rows = []
+    for sd, accept in itertools.product(GAUGES, (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)):
+        row: dict[str, Any] = {"gauge sd": sd, "accept": accept}
+        for kind in ("1.5", "2", "min"):
+            w = worlds(kind, 0.0, SEED)
+            pooled = studied(w, SCENARIOS[0], sd, np.random.default_rng(SEED))
+            found = simulate(Loop(accept=accept), w, SCENARIOS[0], sd, REQUESTS, SEED, pooled).row()
+            row[kind] = "P {posterior:.3f}, {success:.1%} {calls:.2f} {true:.1%}".format(**found)
+        rows.append(row)
+    return rows
+
+
+def hopeless() -> list[dict[str, Any]]:
+    """`unreachable`: false alarms on reachable targets against calls on unreachable ones, by threshold."""
+    rows = []
+    for scenario in SCENARIOS[:2]:
+        for threshold in (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3):
+            row: dict[str, Any] = {"scenario": scenario.name, "threshold": threshold}
+            for name, reach in (("reachable", (0.5, 1.0)), ("unreachable", (0.0, 0.2))):
+                w = worlds("2", 0.0, SEED, reach)
+                pooled = studied(w, scenario, 1.45, np.random.default_rng(SEED))
+                for start, sums in (("studied", pooled), ("cold", None)):
+                    found = simulate(Loop(hopeless=threshold), w, scenario, 1.45, REQUESTS, SEED, sums).row()
+                    row[f"{name}, {start}: said"] = round(found["unreachable"], 4)
+                    row[f"{name}, {start}: calls"] = round(found["calls"], 3)
+            rows.append(row)
+    return rows
+
+
+def drift() -> list[dict[str, Any]]:
+    """The model's curve moves by 2 after 40 requests: success, calls and truth by requests since."""
+    rows = []
+    w = worlds("2", 0.0, SEED)
+    for by in (-2.0, 2.0):
+        moved = chance(w.curve + by, np.full(9, ANSWER_SD), w.low[:, None], w.high[:, None]).max(1) >= 0.5
+        for name in ("oracle", "studied", "cold"):
+            tally = run(name, w.take(np.flatnonzero(moved)), SCENARIOS[0], 1.45, SEED, requests=100, drift=(40, by))
+            row: dict[str, Any] = {"drift": by, "method": name}
+            for label, since, until in (
+                ("before", 20, 40),
+                ("1-10", 40, 50),
+                ("11-20", 50, 60),
+                ("21-30", 60, 70),
+                ("31-60", 70, 100),
+            ):
+                row[label] = "{success:.1%} {calls:.2f} {true:.1%}".format(**tally.row(since, until))
+            rows.append(row)
+    return rows
+
+
+@dataclass
+class Scripted:
+    """A fake model at score level for the product's own loop: curves and cross-effects of its own, several values."""
+
+    curves: Mapping[str, np.ndarray]
+    beside: Mapping[tuple[str, str], float]
+    sd: float
+    rng: np.random.Generator
+    true: list[Mapping[str, float]] = field(default_factory=list)
+    deterministic: bool = False
+
+    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
+        rungs = {n: RUNGS.index(instruction.doses.get(n, 0.0)) for n in self.curves}
+        shift = {n: curve[rungs[n]] - curve[NEUTRAL] for n, curve in self.curves.items()}
+        true = {}
+        for n, curve in self.curves.items():
+            beside = sum(self.beside[n, other] * by for other, by in shift.items() if other != n)
+            true[n] = curve[rungs[n]] + beside + self.rng.normal(0, ANSWER_SD)
+        self.true.append(true)
+        return Completion(len(self.true) - 1, [str(len(self.true) - 1)], 100)
+
+    async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score]]:
+        scores = {n: t + self.rng.normal(0, self.sd) for n, t in self.true[int(texts[0])].items()}
+        return [{n: Score(s, self.sd, s - 2 * self.sd, s + 2 * self.sd, 1.0, s) for n, s in scores.items()}]
+
+    async def survey(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score]]:
+        return [{} for _ in texts]
+
+    async def applies(self) -> bool:
+        return True
+
+
+SEVERAL = {
+    "similar pair": {"svt/benevolence": (4, None), "svt/universalism": (4, None)},
+    "similar pair, bands": {"svt/benevolence": (3, 7), "svt/universalism": (3, 7)},
+    "opposed pair": {"svt/conformity": (3, None), "svt/hedonism": (0, None)},
+    "opposed pair, one low": {"svt/conformity": (5, None), "svt/hedonism": (None, 0)},
+    "three": {"svt/benevolence": (4, None), "svt/security": (3, None), "svt/power": (None, 1)},
+}
+
+
+def several(sd: float = 1.45, requests: int = 25) -> list[dict[str, Any]]:
+    """Two and three hard values on each published model; its true cross-effects are 1.5 times those of the prior."""
+    names = [f"svt/{n}" for n in next(iter(json.loads(CURVES.read_text())["curves"].values()))]
+    rows = []
+    for label, ranges in SEVERAL.items():
+        targets = {n: Target(min=low, max=high, hard=True) for n, (low, high) in ranges.items()}
+        outcomes, calls, true, certain = [], [], [], []
+        for number, curves in enumerate(published().values()):
+            rng = np.random.default_rng(SEED + number)
+            own = {n: curves[names.index(n)] for n in targets}
+            beside = {(n, o): 1.5 * kinship(catalogue()[n], catalogue()[o]) for n in targets for o in targets if n != o}
+            store = Memory()
+            for n, curve in own.items():
+                for rung, _ in itertools.product(range(9), range(STUDY)):
+                    store.learn(
+                        Key(STUDIES, "m", n, "fresh", ""), rung, rng.normal(curve[rung], np.hypot(ANSWER_SD, sd)), sd
+                    )
+            policy = Policy(tenant="t", targets=targets, attempts=ATTEMPTS, apply="always")
+            for _ in range(requests):
+                world = Scripted(own, beside, sd, rng)
+                outcome = asyncio.run(steer(policy, world, Plant(store, "t", "m")))
+                outcomes.append(outcome.name == "in_range")
+                calls.append(len(outcome.attempts))
+                returned = world.true[outcome.returned.completion.reply]
+                true.append(all(t.range[0] <= returned[n] <= t.range[1] for n, t in targets.items()))
+                certain.append(outcome.returned.verdict.probability if outcome.returned.verdict else 0.0)
+        accepted = np.array(outcomes)
+        figures = {
+            "success": accepted.mean(), "calls": np.mean(calls), "true": np.array(true)[accepted].mean(),
+            "P(all)": np.array(certain)[accepted].mean(), "delivered": np.mean(true),
+        }  # fmt: skip
+        rows.append({"values": label} | {name: round(float(figure), 3) for name, figure in figures.items()})
+    return rows
+
+
+def plots(early: list[dict[str, Any]]) -> None:
+    """How a dose is chosen; learning and drift by request; `unreachable`."""
+    PLOTS.mkdir(exist_ok=True)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    curve = published()["GPT-4.1"][6]
+    sums = Sums.none()
+    rng = np.random.default_rng(SEED)
+    for rung in rng.integers(3, 7, 15):
+        sums = sums.seen(int(rung), rng.normal(curve[rung], 2.1), 1.45)
+    belief = learned(GENERIC, sums)
+    x = np.arange(9)
+    for axis, now, title in ((axes[0], GENERIC, "before anything was seen"), (axes[1], belief, "after 15 answers")):
+        sd = np.sqrt(np.diagonal(now.cov))
+        axis.fill_between(x, now.mean - sd, now.mean + sd, alpha=0.25, label="curve believed, 1 sd")
+        axis.plot(x, now.mean)
+        axis.plot(x, curve, "k--", lw=1, label="the model's own")
+        axis.axhspan(4, 8, color="tab:green", alpha=0.12, label="range wanted")
+        p = chance(now.mean, np.sqrt(sd**2 + now.spread**2), 4, 8)
+        axis.bar(x, 6 * p, bottom=-7, color="tab:orange", alpha=0.6, width=0.5, label="P(in range) of one answer")
+        axis.set(title=title, xticks=x, xticklabels=[f"{r:+g}" for r in RUNGS], xlabel="dose", ylim=(-7, 9.5))
+    axes[0].set_ylabel("intensity")
+    axes[0].legend(fontsize=7, loc="upper left")
+    figure.savefig(PLOTS / "dose.png", dpi=90)
+
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    w = worlds("2", 0.0, SEED)
+    for name in ("oracle", "studied", "cold"):
+        tally = run(name, w, SCENARIOS[0], 1.45, SEED)
+        axes[0].plot(np.arange(1, REQUESTS + 1), tally.calls.mean(1), label=name)
+        moved = w.take(
+            np.flatnonzero(chance(w.curve - 2, np.full(9, ANSWER_SD), w.low[:, None], w.high[:, None]).max(1) >= 0.5)
+        )
+        tally = run(name, moved, SCENARIOS[0], 1.45, SEED, requests=100, drift=(40, -2.0))
+        axes[1].plot(np.arange(-40, 60), tally.calls.mean(1), label=name)
+    axes[0].set(title="answers a request, by request number", xlabel="request", ylabel="calls")
+    axes[1].set(title="the model's curve falls by 2 at request 0", xlabel="request", ylabel="calls")
+    for start in ("studied", "cold"):
+        rows = [r for r in early if r["scenario"] == SCENARIOS[1].name]
+        axes[2].plot(
+            [r[f"unreachable, {start}: calls"] for r in rows],
+            [r[f"reachable, {start}: said"] for r in rows],
+            "o-",
+            label=start,
+        )
+    axes[2].set(
+        title="`unreachable`: cost of being careful",
+        xlabel="calls on unreachable targets",
+        ylabel="said of reachable ones",
+    )
+    for axis in axes:
+        axis.legend(fontsize=8)
+    figure.savefig(PLOTS / "loop.png", dpi=90)
+
+
+def main() -> None:
+    note = "each cell: success, calls, true among accepted, truly in range among all"
+    write("loop", scenarios(), note)
+    write("loop-accept", acceptance(), "mean posterior of accepted answers, then success, calls, true")
+    early = hopeless()
+    write("loop-unreachable", early, f"+-2, gauge sd 1.45; the loop uses {HOPELESS}")
+    write("loop-drift", drift(), "success, calls, true; +-2, gauge sd 1.45, targets reachable before and after")
+    write("loop-several", several(), "two and three hard values through the product's loop, gauge sd 1.45, four models")
+    plots(early)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,8 +24,9 @@ AGAIN = 0.3
 SPARING = 0.02
 """How much P(in range) a weaker dose may cost: strong words cost the answer its balance."""
 
-HOPELESS = 0.1
-"""With less than this P(in range) at the best action another attempt is not worth its tokens."""
+HOPELESS = 0.15
+"""With less than this P(in range) at the best action another attempt is not worth its tokens: in simulation it is said
+of fewer than 1 in 100 reachable targets and after 1.3 to 1.5 answers on unreachable ones."""
 
 
 class Likely(NamedTuple):
