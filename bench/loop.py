@@ -432,9 +432,6 @@ class Scripted:
         scores = {n: t + self.rng.normal(0, self.sd) for n, t in self.true[int(texts[0])].items()}
         return [{n: Score(s, self.sd, s - 2 * self.sd, s + 2 * self.sd, 1.0, s) for n, s in scores.items()}]
 
-    async def survey(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score]]:
-        return [{} for _ in texts]
-
     async def applies(self) -> bool:
         return True
 

@@ -172,7 +172,11 @@ def learn(policy: Policy, past: Sequence[Past], plant: Plant) -> None:
             continue
         doses = attempt.instruction.doses
         for name, score in attempt.choices[0].items():
-            if name not in policy.targets or not isinstance(score, Score) or score.relevance < RELEVANT:
+            if not isinstance(score, Score) or score.relevance < RELEVANT:
+                continue
+            if name not in policy.targets:
+                if not attempt.instruction.system:  # what the model does by itself, to know leakage by
+                    plant.learn(name, "fresh", NEUTRAL, score.intensity, score.sd)
                 continue
             offset = float(_likely(policy, name, past[:number], plant).offset)
             shift = _shift(policy, name, doses, plant)

@@ -50,14 +50,13 @@ class Outcome(Generic[R]):
     """How a request ended: the attempt that is returned, and all of them in order.
 
     `reach` has by hard value the intensities that the least and the greatest dose were expected to give at the end;
-    `survey` the returned answer's scores on values that are no targets, and `usual` what unsteered answers have there.
+    `usual` by other values what the model's unsteered answers have there, where that is known.
     """
 
     name: Name
     returned: Attempt[R]
     attempts: Sequence[Attempt[R]]
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    survey: Scores = field(default_factory=dict)
     usual: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -5,7 +5,7 @@ Knows what there is and in which order it starts and ends; nothing of how a requ
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,9 @@ import httpx
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
 from policies.floor import reaching_below
+from policies.lint import advice
 from policies.load import InvalidPolicies, Problem, load_folder
+from policies.plant import Plant
 from policies.policy import Policy
 from proxy.metrics import Metrics
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
@@ -41,6 +43,8 @@ class Product:
     curves: Curves
     scoring: ScoringQueue
     metrics: Metrics
+    values: Sequence[str]
+    """What the gauge measures."""
     ready: bool = False
     open_requests: int = field(default=0)
 
@@ -101,8 +105,20 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         audit.start()
         curves.start()
         product = Product(
-            settings, policies, upstreams, keys, audit, curves, scoring, Metrics(policies, upstreams, catalogue())
+            settings,
+            policies,
+            upstreams,
+            keys,
+            audit,
+            curves,
+            scoring,
+            Metrics(policies, upstreams, catalogue()),
+            evaluator.values,
         )
+        for policy in policies.values():
+            plants = [Plant(curves, policy.tenant, model, evaluator.version) for model in upstreams]
+            for text in advice(policy, evaluator.typical_sd, plants):
+                _log.warning("%s: %s", policy.name, text)
         product.ready = True
         try:
             yield product

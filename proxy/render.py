@@ -45,17 +45,17 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str, floor: float = F
         ],
         "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.tokens},
         "reach": {name: [round(edge, 2) for edge in edges] for name, edges in outcome.reach.items()},
-        "leakage": _leakage(outcome),
+        "leakage": _leakage(outcome, policy),
         "below_floor": {name: round(found, 2) for name, found in below(outcome, floor).items()},
     }
 
 
 def below(outcome: Outcome[R], floor: float = FLOOR) -> Mapping[str, float]:
     """What the returned answer measures below the safety floor, by value."""
-    return below_floor([*outcome.returned.choices, outcome.survey], floor)
+    return below_floor(outcome.returned.choices, floor)
 
 
-def _leakage(outcome: Outcome[R]) -> dict[str, Any]:
+def _leakage(outcome: Outcome[R], policy: Policy) -> dict[str, Any]:
     """The returned answer on values that were not asked for, beside what unsteered answers of the model have there."""
     return {
         name: {
@@ -63,8 +63,8 @@ def _leakage(outcome: Outcome[R]) -> dict[str, Any]:
             "sd": round(score.sd, 2),
             "usual": round(outcome.usual[name], 2) if name in outcome.usual else "unknown",
         }
-        for name, score in outcome.survey.items()
-        if isinstance(score, Score) and score.relevance >= RELEVANT
+        for name, score in (outcome.returned.choices[0] if outcome.returned.choices else {}).items()
+        if name not in policy.targets and isinstance(score, Score) and score.relevance >= RELEVANT
     }
 
 
@@ -109,7 +109,9 @@ def _verdict(attempt: Attempt[R]) -> str:
     return "accepted" if attempt.verdict.accepted else "out_of_range"
 
 
-def intensities(outcome: Outcome[R]) -> Mapping[str, float]:
-    """The returned answer's intensities, of its first choice, for metrics."""
+def intensities(outcome: Outcome[R], policy: Policy) -> Mapping[str, float]:
+    """The returned answer's intensities on the policy's values, of its first choice, for metrics."""
     first = outcome.returned.choices[0] if outcome.returned.choices else {}
-    return {name: score.intensity for name, score in first.items() if isinstance(score, Score)}
+    return {
+        name: score.intensity for name, score in first.items() if name in policy.targets and isinstance(score, Score)
+    }

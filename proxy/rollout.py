@@ -20,7 +20,9 @@ def conversation(chat: ChatRequest) -> str:
 
 def treated(policy: Policy, chat: ChatRequest) -> bool:
     """Whether the policy applies to this conversation; who is in at a share stays in at every larger one."""
-    if policy.rollout >= 1:
-        return True
-    mac = hmac.new(policy.tenant.encode(), conversation(chat).encode(), hashlib.sha256).digest()
-    return int.from_bytes(mac[:8]) / 2**64 < policy.rollout
+    return policy.rollout >= 1 or int(key(policy, chat)[:16], 16) / 2**64 < policy.rollout
+
+
+def key(policy: Policy, chat: ChatRequest) -> str:
+    """The conversation's HMAC, in hex: it places the conversation in an arm and names it in the audit trail."""
+    return hmac.new(policy.tenant.encode(), conversation(chat).encode(), hashlib.sha256).hexdigest()

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Generic, Protocol
 
-from anchors.score import Score
 from policies.dose import HOPELESS
 from policies.instruct import Instruction
 from policies.plan import Past, Plan, believe, learn, plan
-from policies.plant import NEUTRAL, Plant
+from policies.plant import Plant
 from policies.policy import Policy
-from policies.verdict import RELEVANT, Scores, judge
+from policies.verdict import Scores, judge
 from proxy.errors import ApiError
 from proxy.outcome import Attempt, Completion, Name, Outcome, R
 
@@ -36,11 +35,7 @@ class Steps(Protocol[R]):
         ...
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of each text on the policy's values."""
-        ...
-
-    async def survey(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of each text on values that are no targets of the policy."""
+        """Scores of each text on the policy's values, and on any others."""
         ...
 
     async def applies(self) -> bool:
@@ -123,20 +118,13 @@ class _Run(Generic[R]):
     def best(self) -> Attempt[R]:
         return min(self.scored() or self.attempts, key=lambda a: a.verdict.loss if a.verdict else 0.0)
 
-    async def end(self, name: Name, returned: Attempt[R] | None = None) -> Outcome[R]:
-        """Learn from what was measured, and look at the values that were not asked for."""
+    def end(self, name: Name, returned: Attempt[R] | None = None) -> Outcome[R]:
+        """Learn from what was measured, also of the values that were not asked for."""
         returned = returned or self.attempts[-1]
         learn(self.policy, self.past, self.plant)
-        survey: Scores = {}
-        if returned.choices:
-            with suppress(Exception):  # an answer in hand is worth more than what else could be said of it
-                survey = (await self.steps.survey(returned.completion.texts[:1]))[0]
-        usual = {n: m for n in survey if (m := self.plant.expected(n)) is not None}
-        if not returned.instruction.system:
-            for name_, score in survey.items():
-                if isinstance(score, Score) and score.relevance >= RELEVANT:
-                    self.plant.learn(name_, "fresh", NEUTRAL, score.intensity, score.sd)
-        return Outcome(name, returned, tuple(self.attempts), self.reach, survey, usual)
+        others = {n for choice in returned.choices for n in choice if n not in self.policy.targets}
+        usual = {n: m for n in sorted(others) if (m := self.plant.expected(n)) is not None}
+        return Outcome(name, returned, tuple(self.attempts), self.reach, usual)
 
 
 async def steer(
@@ -151,10 +139,10 @@ async def steer(
         return Outcome("off", (await run.attempt(Instruction({}), score=False))[0], tuple(run.attempts))
     if policy.mode == "monitor":
         await run.attempt(Instruction({}))
-        return await run.end("monitored")
+        return run.end("monitored")
     if policy.mode == "steer":
         await run.attempt(run.plans(1)[0].instruction)
-        return await run.end("steered")
+        return run.end("steered")
     return await _enforce(run)
 
 
@@ -176,16 +164,16 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
         answered = [a for a in made if not a.completion.refused]
         measured = [a.verdict for a in answered if a.verdict and not a.verdict.unscored]
         if plain and len(run.attempts) == 1 and measured and not measured[0].relevant:
-            return await run.end("not_applicable")
+            return run.end("not_applicable")
         if accepted := [a for a in answered if a.verdict and a.verdict.accepted]:
-            return await run.end("in_range", min(accepted, key=lambda a: a.verdict.loss if a.verdict else inf))
+            return run.end("in_range", min(accepted, key=lambda a: a.verdict.loss if a.verdict else inf))
         ended: Name | None = None
         if answered and not measured:
             ended = "unscored"
         elif not answered and not any(a.instruction.system for a in made):  # no weaker dose is left
             ended = "refused"
         if ended is not None:
-            return await _missed(run) if run.scored() else await run.end(ended)
+            return await _missed(run) if run.scored() else run.end(ended)
         count = min(policy.candidates, policy.attempts - len(run.attempts), run.room())
         if run.cramped or count < 1 or any(a.completion.final for a in made):
             return await _missed(run)
@@ -201,5 +189,5 @@ async def _missed(run: _Run[R], name: Name = "missed") -> Outcome[R]:
             with suppress(Exception):  # as above
                 plain = (await run.attempt(Instruction({})))[0]
         if plain is not None:
-            return await run.end(name, plain)
-    return await run.end(name, run.best())
+            return run.end(name, plain)
+    return run.end(name, run.best())

@@ -17,18 +17,16 @@ from starlette.responses import Response, StreamingResponse
 
 from anchors.evaluator import Text
 from anchors.score import Unscored
-from anchors.values import catalogue
 from policies.instruct import Instruction
 from policies.plant import Plant
 from policies.policy import Policy
 from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
-from proxy import render
+from proxy import render, rollout
 from proxy.api.http import ClientGone, body_of, json_response, product_of, tenant_of, unexpected, unless_gone
 from proxy.errors import ApiError
 from proxy.outcome import Completion, Outcome
 from proxy.product import Product
-from proxy.rollout import treated
 from proxy.steering import steer
 from proxy.store.database import Trail, now
 from proxy.upstreams.upstream import Upstream
@@ -70,31 +68,27 @@ class ChatSteps:
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of the answers for all of the policy's values."""
-        return await self._score([Text(text, self.chat.question) for text in texts])
+        """Scores of the answers for all of the gauge's values: reading a text costs more than one value or thirty."""
+        values = dict.fromkeys([*self.policy.targets, *self.product.values])
+        return await self._score([Text(text, self.chat.question) for text in texts], list(values))
 
     @property
     def deterministic(self) -> bool:
         """Whether the client asked for the same answer to the same request."""
         return self.chat.member("temperature") == 0 or self.chat.member("seed") is not None
 
-    async def survey(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of the answers for all of the gauge's other values."""
-        others = [n for n in catalogue() if n not in self.policy.targets]
-        return await self._score([Text(text, self.chat.question) for text in texts], others)
-
     async def applies(self) -> bool:
         """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
         if not self.chat.question.strip():
             return True
-        scores = (await self._score([Text(self.chat.question)]))[0]
+        scores = (await self._score([Text(self.chat.question)], list(self.policy.hard)))[0]
         hard = [scores[name] for name in self.policy.hard]
         return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
 
-    async def _score(self, texts: Sequence[Text], values: Sequence[str] = ()) -> Sequence[Scores]:
+    async def _score(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Scores]:
         begun = time.monotonic()
         try:
-            return await self.product.scoring.score(texts, values or list(self.policy.targets))
+            return await self.product.scoring.score(texts, values)
         finally:
             self.scoring_seconds += time.monotonic() - begun
 
@@ -118,7 +112,7 @@ async def chat_completions(request: Request) -> Response:
     try:
         chat = ChatRequest(await body_of(request))
         model = chat.model
-        if not treated(policy, chat):
+        if not rollout.treated(policy, chat):
             policy = control_arm(policy)
         return await _serve(request, product, policy, chat, trace)
     except ClientGone:
@@ -189,7 +183,7 @@ def _record(
     metrics = product.metrics
     metrics.record_request(policy.tenant, chat.model, outcome.name)
     metrics.record_attempts(policy.tenant, len(outcome.attempts))
-    metrics.record_intensities(policy.tenant, render.intensities(outcome))
+    metrics.record_intensities(policy.tenant, render.intensities(outcome, policy))
     metrics.record_below_floor(policy.tenant, render.below(outcome, product.settings.floor))
     metrics.record_seconds(
         steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
@@ -198,7 +192,8 @@ def _record(
 
 
 def _trail(trace: str, policy: Policy, chat: ChatRequest, outcome: Outcome[ChatReply], report: dict[str, Any]) -> Trail:
-    record = report | {"model": chat.model}
+    arm = {"conversation": rollout.key(policy, chat), "treated": rollout.treated(policy, chat)}
+    record = report | {"model": chat.model} | arm
     if policy.record_text != "none":
         texts = {"question": chat.question, "answers": list(outcome.returned.completion.texts)}
         record["texts"] = (

@@ -56,10 +56,7 @@ class Scripted:
         )
 
     async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
-        return [{VALUE: self.scores[int(t.split()[1])]} for t in texts]
-
-    async def survey(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
-        return [self.others for _ in texts]
+        return [{VALUE: self.scores[int(t.split()[1])]} | dict(self.others) for t in texts]
 
     async def applies(self) -> bool:
         return self.speaks
@@ -362,16 +359,7 @@ def test_other_values_are_looked_at_and_learned_from_unsteered_answers() -> None
     for _ in range(6):
         Scripted([score(6)], others=others, plant=Plant(store)).run(mode="monitor")
     outcome = Scripted([score(6)], others=others, plant=Plant(store)).run()
-    assert outcome.survey == others
     assert outcome.usual == {"svt/power": pytest.approx(2.0)}
-
-
-def test_a_failing_survey_costs_nothing() -> None:
-    class Broken(Scripted):
-        async def survey(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
-            raise RuntimeError
-
-    assert Broken([score(6)]).run().name == "in_range"
 
 
 @pytest.mark.parametrize(("mode", "seconds"), [("enforce", 45.0), ("steer", inf), ("monitor", inf), ("off", inf)])
