@@ -20,6 +20,7 @@ from policies.load import InvalidPolicies, Problem, load_folder
 from policies.plant import Plant
 from policies.policy import Policy
 from proxy.metrics import Metrics
+from proxy.second import SecondOpinion
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
 from proxy.store.audit import Audit
 from proxy.store.curves import Curves
@@ -45,6 +46,8 @@ class Product:
     metrics: Metrics
     values: Sequence[str]
     """What the gauge measures."""
+    second: SecondOpinion | None = None
+    """Another gauge that looks at a sample of accepted answers, where one is loaded."""
     ready: bool = False
     open_requests: int = field(default=0)
 

@@ -141,6 +141,8 @@ async def _serve(request: Request, product: Product, policy: Policy, chat: ChatR
     )
     report = render.report(outcome, policy, evaluator, product.settings.floor)
     _record(product, policy, chat, outcome, steps, time.monotonic() - begun)
+    if product.second is not None:
+        product.second.consider(outcome, policy, chat.question)
     if policy.mode != "off":
         await product.audit.add(_trail(trace, policy, chat, outcome, report))
     _log.info("%s %s %s attempts=%d trace=%s", policy.name, chat.model, outcome.name, len(outcome.attempts), trace)

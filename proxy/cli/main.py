@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import curves, gauge, report, score
+from proxy.cli import curves, gauge, report, score, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -25,6 +25,7 @@ app.command("eval")(gauge.evaluate)
 app.command("score")(score.score)
 app.command("curves")(curves.curves)
 app.command("report")(report.report)
+app.command("study")(study.study)
 
 
 @app.command()
