@@ -1,7 +1,7 @@
 """A second opinion: a sample of accepted answers measured by another gauge, to see if the loop fools its own.
 
-Knows outcomes, and an object that scores texts; nothing of how either gauge works. It never delays an answer, and is off
-where no second gauge is loaded.
+Knows outcomes, and an object that scores texts; nothing of how either gauge works. It never delays an answer, and is
+off where no second gauge is loaded.
 """
 
 import asyncio
