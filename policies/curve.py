@@ -123,6 +123,8 @@ def learned(prior: Curve, sums: Sums, rising: bool = True) -> Curve:
 
     Several curves may stand side by side, (..., 9 k), with what their errors have in common in `cov`.
     """
+    if not (sums.count > 1e-6).any():
+        return prior
     spread = sums.spread(prior.spread)
     errors = sums.errors.sum(-1) / np.maximum(sums.count.sum(-1), 1e-9)
     variance = (spread**2 + errors)[..., None]

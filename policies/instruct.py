@@ -73,6 +73,7 @@ def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str,
     gaps = [line for name, score in scores.items() if (line := _gap(catalogue()[name], score, targets[name]))]
     if not gaps:
         return ""
+    draft = draft.replace(OPENING, "").replace(CLOSING, "")  # nothing quoted may look like the operator's own
     quoted = draft if len(draft) <= QUOTE_LIMIT else draft[:QUOTE_LIMIT] + " …"
     quoted = "\n".join("> " + line for line in quoted.splitlines())
     return "\n".join(
@@ -82,8 +83,8 @@ def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str,
             "",
             *gaps,
             "",
-            "Answer my request again, from scratch and in full, with the outlook changed accordingly. Give the answer"
-            " alone.",
+            "Answer my request again, from scratch, in full and in its own language, with the outlook changed"
+            " accordingly. Give the answer alone.",
         ]
     )
 
