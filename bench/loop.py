@@ -13,7 +13,8 @@ true        share of those whose true intensity lies in the range
 delivered   share of all requests whose returned answer truly lies in the range, accepted or not
 reachable   a target whose best dose has P(true in range) >= .5; unreachable: below .2
 
-Parameters were chosen with other seeds than those here. Results: bench/results/loop*.json, plots in docs/steering/.
+Parameters were chosen with other seeds than those here, but for HOPELESS, which was read off its
+own curve. Results: bench/results/loop*.json, plots in docs/steering/.
 """
 
 import asyncio
