@@ -1,21 +1,28 @@
-# make run | make test | make check | make bench. Everything lives in .venv; nothing else on the machine is touched.
+# make run | test | check | bench | chaos | fuzz. Everything lives in .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # a package index for torch alone, such as PyTorch's own for its smaller CPU build
 TORCH_INDEX ?=
 PORT ?= 8080
+FUZZ_SECONDS ?= 600
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check format bench bench-overhead bench-loop transcript eval gauge clean
+.PHONY: run test chaos fuzz check format bench bench-overhead bench-loop compatibility transcript eval gauge clean
 
 run: $(VENV)/.run
 	VALUEFLOW_PORT=$(PORT) $(BIN)/valueflow serve
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m pytest -m chaos tests/chaos
+
+fuzz: $(VENV)/.dev
+	nice -n 15 $(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -28,6 +35,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: bench-overhead bench-loop
+
+compatibility: $(VENV)/.dev
+	$(BIN)/python -m bench.compatibility
 
 bench-overhead: $(VENV)/.dev
 	$(BIN)/python -m bench.overhead

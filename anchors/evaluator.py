@@ -82,9 +82,7 @@ class Evaluator:
         self._comparator = Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
         self.values: Sequence[str] = gauge.values
-        drivers = calibration.error_drivers(np.array([4.0]), np.array([1.0]), np.array([100.0]))
-        sd = float(calibration.predicted_sd(gauge.error, drivers)[0])
-        self.typical_sd: Mapping[str, float] = dict.fromkeys(gauge.values, sd)
+        self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)
         self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import erf, inf, sqrt
 from typing import Literal
 
-Reason = Literal["empty", "too_long", "tool_calls_only", "overloaded", "failed"]
+Reason = Literal["empty", "too_long", "tool_calls_only", "structured", "overloaded", "late", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,11 @@ from bench.report import write
 from policies.curve import ANSWER_SD, GENERIC, OF_TENANT, Curve, Sums, learned
 from policies.dose import HOPELESS, chance, gentlest, likely
 from policies.instruct import RUNGS, Instruction
+from policies.plan import learn
 from policies.plant import NEUTRAL, Key, Memory, Plant, kinship
 from policies.plant import STUDY as STUDIES
 from policies.policy import Policy, Target
+from proxy.budget import Budget
 from proxy.outcome import Completion
 from proxy.steering import steer
 
@@ -419,7 +421,7 @@ class Scripted:
     true: list[Mapping[str, float]] = field(default_factory=list)
     deterministic: bool = False
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
+    async def complete(self, instruction: Instruction, kept: object) -> Completion[int]:
         rungs = {n: RUNGS.index(instruction.doses.get(n, 0.0)) for n in self.curves}
         shift = {n: curve[rungs[n]] - curve[NEUTRAL] for n, curve in self.curves.items()}
         true = {}
@@ -429,7 +431,7 @@ class Scripted:
         self.true.append(true)
         return Completion(len(self.true) - 1, [str(len(self.true) - 1)], 100)
 
-    async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score]]:
+    async def evaluate(self, texts: Sequence[str], reply: int) -> Sequence[Mapping[str, Score]]:
         scores = {n: t + self.rng.normal(0, self.sd) for n, t in self.true[int(texts[0])].items()}
         return [{n: Score(s, self.sd, s - 2 * self.sd, s + 2 * self.sd, 1.0, s) for n, s in scores.items()}]
 
@@ -465,8 +467,9 @@ def several(sd: float = 1.45, requests: int = 25) -> list[dict[str, Any]]:
                     )
             policy = Policy(tenant="t", targets=targets, attempts=ATTEMPTS, apply="always")
             for _ in range(requests):
-                world = Scripted(own, beside, sd, rng)
-                outcome = asyncio.run(steer(policy, world, Plant(store, "t", "m")))
+                world, plant = Scripted(own, beside, sd, rng), Plant(store, "t", "m")
+                outcome = asyncio.run(steer(policy, world, Budget.of(policy), plant))
+                learn(policy, [a.past for a in outcome.attempts], plant)
                 outcomes.append(outcome.name == "in_range")
                 calls.append(len(outcome.attempts))
                 returned = world.true[outcome.returned.completion.reply]

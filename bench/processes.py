@@ -42,10 +42,36 @@ BODY = json.dumps(
 TENANTS = ("off", "steer", "monitor")
 
 
+CHUNKS = 50
+
+
+def _chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+    head = {"id": "chatcmpl-canned", "object": "chat.completion.chunk", "created": 1, "model": "canned"}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps(head | {"choices": [choice]}).encode() + b"\n\n"
+
+
+STREAM = [
+    _chunk({"role": "assistant", "content": ""}),
+    *(_chunk({"content": "Take the shift if "}) for _ in range(CHUNKS - 2)),
+    _chunk({}, "stop"),
+]
+
+
 async def canned(scope: Any, receive: Any, send: Any) -> None:
-    """An upstream that reads a request and answers the same bytes."""
-    while (await receive()).get("more_body"):
-        pass
+    """An upstream that reads a request and answers the same bytes, or a stream of CHUNKS chunks, each by itself."""
+    request = b""
+    while True:
+        message = await receive()
+        request += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    if b'"stream": true' in request or b'"stream":true' in request:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for chunk in STREAM:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+        return
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": BODY})

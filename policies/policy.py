@@ -18,6 +18,8 @@ MAX_HARD = 3
 """Published: five values at once keep the sign of only half of the negative targets (VALUEFLOW, composition)."""
 
 Mode = Literal["enforce", "steer", "monitor", "off"]
+MODES: tuple[Mode, ...] = ("enforce", "steer", "monitor", "off")
+"""From the mode that does most to the one that does nothing."""
 
 
 class _Strict(BaseModel):
@@ -95,7 +97,13 @@ class Policy(_Strict):
     on_miss: Literal["best", "error", "unsteered"] = "best"
     on_unscored: Literal["pass", "error"] = "pass"
     apply: Literal["relevant", "always"] = "relevant"
+    structured: Literal["score", "skip"] = "score"
+    """Answers that shall be JSON: whether the strings in them are scored."""
+    retry_tool_calls: bool = False
+    """Whether text beside tool calls is asked for again, which may change the calls."""
     stream: Literal["buffer", "window", "monitor"] = "buffer"
+    window: int = Field(60, ge=1, le=2000)
+    """Words that `stream: window` holds back and measures."""
     rollout: Share = 1.0
     record_text: Literal["none", "hashed", "full"] = "none"
     debug: bool = False

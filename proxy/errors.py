@@ -9,13 +9,16 @@ ApiError                    any answer that is not a completion; carries the HTT
 ├── .busy             429   a bound of ours is reached
 ├── .internal         500   a fault of ours
 ├── .upstream         502   the upstream failed or sent what is no completion
-└── .timeout          504   the upstream did not answer in time
+├── .resting          503   every upstream of the model failed several times and is left alone for a while
+├── .timeout          504   the upstream did not answer in time
+└── Unanswered              the upstream did nothing with the request, which may be sent again or elsewhere
 
 The status is chosen here and nowhere else. Knows nothing of how requests are served.
 """
 
 import json
 import re
+from math import ceil
 from typing import Self
 
 _ONCE = {"x-should-retry": "false"}
@@ -60,6 +63,14 @@ class ApiError(Exception):
         return cls(status, message, "invalid_request_error", param, code)
 
     @classmethod
+    def stateful(cls, param: str) -> Self:
+        """The request names what an upstream keeps, and the upstream's account is not the tenant's own."""
+        message = (
+            f"'{param}' needs state at the upstream, which this model shares between tenants: send the whole input."
+        )
+        return cls.bad_request(message, param, "state_not_available")
+
+    @classmethod
     def unauthorized(cls, message: str) -> Self:
         """No key, or not one of ours."""
         return cls(401, message, "authentication_error", None, "invalid_api_key", {"www-authenticate": "Bearer"})
@@ -96,6 +107,21 @@ class ApiError(Exception):
         return cls(502, message, "api_error", None, "upstream_error", _ONCE if sent else None)
 
     @classmethod
+    def resting(cls, message: str, seconds: float) -> Self:
+        """No upstream is asked for so many seconds; nothing was sent."""
+        return cls(503, message, "api_error", None, "upstream_resting", {"retry-after": str(max(ceil(seconds), 1))})
+
+    @classmethod
     def timeout(cls, message: str) -> Self:
         """The upstream took too long."""
         return cls(504, message, "api_error", None, "upstream_timeout", _ONCE)
+
+
+class Unanswered(ApiError):
+    """The upstream gave no answer and billed none, so another upstream may be asked.
+
+    `again`: this one may be, too, after `pause` seconds.
+    """
+
+    again = True
+    pause = 0.0

@@ -5,6 +5,7 @@ Knows what there is and in which order it starts and ends; nothing of how a requ
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from anchors.queue import ScoringQueue
 from anchors.values import catalogue
 from policies.floor import reaching_below
 from policies.lint import advice
-from policies.load import InvalidPolicies, Problem, load_folder
+from policies.load import load_folder
 from policies.plant import Plant
 from policies.policy import Policy
 from proxy.metrics import Metrics
@@ -26,8 +27,22 @@ from proxy.store.audit import Audit
 from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
+from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
-from proxy.upstreams.upstream import CompatibleModel, LiteLLMModel, LocalModel, ModelConfig, Upstream, load_models
+from proxy.upstreams.route import Member, Route
+from proxy.upstreams.translate import Translating
+from proxy.upstreams.upstream import (
+    CompatibleModel,
+    Entry,
+    Limits,
+    LiteLLMModel,
+    LocalModel,
+    ModelConfig,
+    RouteModel,
+    Share,
+    Upstream,
+    load_models,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +53,7 @@ class Product:
 
     settings: Settings
     policies: Mapping[str, Policy]
-    upstreams: Mapping[str, Upstream]
+    routes: Mapping[str, Route]
     keys: Keys
     audit: Audit
     curves: Curves
@@ -46,18 +61,30 @@ class Product:
     metrics: Metrics
     values: Sequence[str]
     """What the gauge measures."""
+    owners: Mapping[str, str]
+    """The tenant whose own account answers a model, by the model's name; other models have none."""
+    seal_secret: bytes
     second: SecondOpinion | None = None
     """Another gauge that looks at a sample of accepted answers, where one is loaded."""
     ready: bool = False
     open_requests: int = field(default=0)
 
+    def enter(self) -> None:
+        """A request begins."""
+        self.open_requests += 1
+        self.metrics.opened()
+
+    def leave(self) -> None:
+        """A request ended, in whatever way."""
+        self.open_requests -= 1
+        self.metrics.closed()
+
 
 def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[str, Policy]:
-    """The tenants' policies in the settings' folder or another. Raises InvalidPolicies.
+    """The tenants' policies in the settings' folder or another.
 
-    Also for what this version cannot do yet, and for ranges below a safety floor that the operator does not allow.
+    Raises InvalidPolicies, also for ranges below a safety floor that the operator does not allow.
     """
-    folder = folder or settings.policies
 
     def floors(policy: Policy) -> Mapping[str, str]:
         refused = {}
@@ -72,15 +99,7 @@ def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[
                 )
         return refused
 
-    policies = load_folder(folder, floors)
-    problems = [
-        Problem(folder, 1, f"{p.tenant}.stream", f"'{p.stream}' is not available yet, use 'buffer'")
-        for p in policies.values()
-        if p.stream != "buffer"
-    ]
-    if problems:
-        raise InvalidPolicies(problems)
-    return policies
+    return load_folder(folder or settings.policies, floors)
 
 
 @asynccontextmanager
@@ -100,7 +119,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         evaluator = await asyncio.to_thread(
             default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
         )
-        upstreams = {name: await make_upstream(config, client) for name, config in models.items()}
+        routes = await make_routes(models, client, settings)
         scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
         audit, curves = Audit(database), Curves(database)
         await curves.load(evaluator.version)
@@ -110,16 +129,18 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         product = Product(
             settings,
             policies,
-            upstreams,
+            routes,
             keys,
             audit,
             curves,
             scoring,
-            Metrics(policies, upstreams, catalogue()),
+            Metrics(policies, routes, catalogue()),
             evaluator.values,
+            owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
+            seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
         for policy in policies.values():
-            plants = [Plant(curves, policy.tenant, model, evaluator.version) for model in upstreams]
+            plants = [Plant(curves, policy.tenant, model, evaluator.version) for model in routes]
             for text in advice(policy, evaluator.typical_sd, plants):
                 _log.warning("%s: %s", policy.name, text)
         product.ready = True
@@ -130,14 +151,38 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             await scoring.stop()
             await audit.stop(settings.shutdown_seconds)
             await curves.stop(settings.shutdown_seconds)
-            for upstream in upstreams.values():
-                await upstream.close()
+            for route in routes.values():
+                for member in route.members:
+                    await member.upstream.close()
     finally:
         await client.aclose()
         await database.close()
 
 
-async def make_upstream(config: ModelConfig, client: httpx.AsyncClient) -> Upstream:
+async def make_routes(
+    models: Mapping[str, Entry], client: httpx.AsyncClient, settings: Settings, only: str | None = None
+) -> dict[str, Route]:
+    """A route for each name, or `only` one's; a fallback shares the other model's upstreams and their breakers."""
+    limits = Limits(settings.upstream_connect_seconds, settings.upstream_read_seconds, settings.upstream_bytes)
+    fallbacks = {name: entry.fallback if isinstance(entry, RouteModel) else [] for name, entry in models.items()}
+    needed = models if only is None else {only, *fallbacks[only]}
+
+    async def member(share: Share) -> Member:
+        breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        return Member(Translating(await make_upstream(share.upstream, client, limits)), breaker, share.weight)
+
+    members: dict[str, list[Member]] = {}
+    for name, entry in models.items():
+        if name in needed:
+            shares = entry.upstreams if isinstance(entry, RouteModel) else [Share(upstream=entry)]
+            members[name] = [await member(share) for share in shares]
+    return {
+        name: Route(members[name], settings.upstream_seconds, [members[other] for other in fallbacks[name]])
+        for name in ([only] if only is not None else models)
+    }
+
+
+async def make_upstream(config: ModelConfig, client: httpx.AsyncClient, limits: Limits) -> Upstream:
     """Kinds that need a heavy library import it here, when the operator has configured one."""
     match config:
         case LocalModel():
@@ -145,8 +190,8 @@ async def make_upstream(config: ModelConfig, client: httpx.AsyncClient) -> Upstr
 
             return await asyncio.to_thread(Local, config)
         case CompatibleModel():
-            return Compatible(config, client)
+            return Compatible(config, client, limits)
         case LiteLLMModel():
             from proxy.upstreams.litellm import LiteLLM
 
-            return await asyncio.to_thread(LiteLLM, config)
+            return await asyncio.to_thread(LiteLLM, config, limits)

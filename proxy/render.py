@@ -38,15 +38,27 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str, floor: float = F
                 "doses": dict(attempt.instruction.doses),
                 "values": _values(policy, attempt),
                 "verdict": _verdict(attempt),
+                **({"unscored": attempt.completion.unscorable} if attempt.completion.unscorable else {}),
                 "tokens": attempt.completion.tokens,
                 "seconds": round(attempt.seconds, 3),
             }
             for number, attempt in enumerate(outcome.attempts, start=1)
         ],
-        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.tokens},
+        "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.returned},
         "reach": {name: [round(edge, 2) for edge in edges] for name, edges in outcome.reach.items()},
         "leakage": _leakage(outcome, policy),
         "below_floor": {name: round(found, 2) for name, found in below(outcome, floor).items()},
+    }
+
+
+def broken_off(outcome: str, policy: Policy, evaluator: str, asked: int, billed: int) -> dict[str, Any]:
+    """The audit's record of a request that ended without an outcome after `asked` attempts were begun."""
+    return {
+        "outcome": outcome,
+        "policy": policy.name,
+        "evaluator": evaluator,
+        "asked": asked,
+        "tokens": {"billed": billed, "returned": 0},
     }
 
 

@@ -7,22 +7,24 @@ import hashlib
 import hmac
 
 from policies.policy import Policy
-from proxy.wires.chat import ChatRequest
+from proxy.wires.wire import WireRequest
 
 
-def conversation(chat: ChatRequest) -> str:
+def conversation(request: WireRequest) -> str:
     """What stays the same over a conversation: an id that the client gives, else its first texts."""
-    metadata = chat.member("metadata")
-    named = metadata.get("conversation_id") if isinstance(metadata, dict) else None
-    candidates = [named, *(chat.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))]
-    return next((c for c in candidates if isinstance(c, str) and c), chat.first_texts)
+    metadata = request.member("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    members = (request.member(key) for key in ("prompt_cache_key", "safety_identifier", "user"))
+    candidates = [metadata.get("conversation_id"), *members, metadata.get("user_id")]
+    return next((c for c in candidates if isinstance(c, str) and c), request.first_texts)
 
 
-def treated(policy: Policy, chat: ChatRequest) -> bool:
+def treated(policy: Policy, request: WireRequest) -> bool:
     """Whether the policy applies to this conversation; who is in at a share stays in at every larger one."""
-    return policy.rollout >= 1 or int(key(policy, chat)[:16], 16) / 2**64 < policy.rollout
+    return policy.rollout >= 1 or int(key(policy, request)[:16], 16) / 2**64 < policy.rollout
 
 
-def key(policy: Policy, chat: ChatRequest) -> str:
+def key(policy: Policy, request: WireRequest) -> str:
     """The conversation's HMAC, in hex: it places the conversation in an arm and names it in the audit trail."""
-    return hmac.new(policy.tenant.encode(), conversation(chat).encode(), hashlib.sha256).hexdigest()
+    text = conversation(request).encode(errors="surrogatepass")  # JSON may hold half a surrogate pair
+    return hmac.new(policy.tenant.encode(), text, hashlib.sha256).hexdigest()

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEMO_KEY = "vf-demo-key-for-loopback-only"
@@ -39,11 +39,39 @@ class Settings(BaseSettings):
     floor_exceptions: dict[str, str] = Field(
         {}, description='ranges allowed below the floor, with the reason: `{"acme/svt/benevolence": "…"}`'
     )
-    upstream_seconds: float = Field(120.0, gt=0, le=3600, description="longest wait for one upstream answer")
+    scoring_seconds: float = Field(30.0, gt=0, le=600, description="longest wait for a score; later is `unscored`")
+    upstream_seconds: float = Field(
+        120.0, gt=0, le=3600, description="longest wait for one upstream answer, to its end"
+    )
+    upstream_connect_seconds: float = Field(
+        5.0, gt=0, le=60, description="longest wait for a connection to an upstream"
+    )
+    upstream_read_seconds: float = Field(120.0, gt=0, le=3600, description="longest silence of an upstream")
+    upstream_bytes: int = Field(33_554_432, ge=1024, description="largest answer of an upstream")
+    upstream_repeats: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="upstream calls beyond its attempts that a request may make: retries, fallbacks, shorter prompts",
+    )
+    breaker_failures: int = Field(5, ge=1, le=1000, description="failures in a row after which an upstream rests")
+    breaker_seconds: float = Field(30.0, gt=0, le=3600, description="how long it rests")
     upstream_connections: int = Field(256, ge=1, le=65535, description="open connections to all upstreams together")
     concurrent_requests: int = Field(512, ge=1, le=65535, description="requests served at once; more get status 429")
+    keepalive_after: float = Field(
+        15.0, gt=0, le=600, description="seconds after which a stream opens before its verdict, and between its pings"
+    )
+    client_seconds: float = Field(60.0, gt=0, le=3600, description="longest wait for a client to read on in a stream")
     body_bytes: int = Field(8_388_608, ge=1024, description="largest request body; larger ones get status 413")
+    json_depth: int = Field(64, ge=8, le=512, description="deepest nesting of a request body")
+    messages: int = Field(4096, ge=1, le=100_000, description="most messages of a request")
     key_seconds: float = Field(30.0, ge=0, le=3600, description="how long a revoked key may still work")
+    usage: Literal["returned", "billed"] = Field(
+        "returned", description="what an answer's `usage` counts: the returned answer, or all attempts as `billed`"
+    )
+    seal_secret: SecretStr = Field(
+        SecretStr(""), description="seals ids of stored responses to their tenant; empty draws one at each start"
+    )
     shutdown_seconds: int = Field(30, ge=0, le=3600, description="how long open requests may take to end at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
 

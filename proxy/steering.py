@@ -5,8 +5,7 @@ that is behind `Steps`. Each attempt starts from the client's original request; 
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -14,28 +13,35 @@ from typing import Generic, Protocol
 
 from policies.dose import HOPELESS
 from policies.instruct import Instruction
-from policies.plan import Past, Plan, believe, learn, plan
+from policies.plan import Past, Plan, believe, plan
 from policies.plant import Plant
 from policies.policy import Policy
-from policies.verdict import Scores, judge
+from policies.verdict import Beliefs, Scores, judge
+from proxy.budget import Budget
 from proxy.errors import ApiError
-from proxy.outcome import Attempt, Completion, Name, Outcome, R
+from proxy.outcome import Attempt, Completion, Kept, Name, Outcome, R
 
 
 class Steps(Protocol[R]):
-    """What the loop asks of the world. All may raise; nothing is caught here but a late failure."""
+    """What the loop asks of the world, within the seconds of the request's budget.
+
+    All may raise; nothing is caught here but a late failure.
+    """
 
     @property
     def deterministic(self) -> bool:
         """Whether the upstream answers the same request with the same text: temperature 0, or a seed."""
         ...
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[R]:
-        """One upstream answer to the original request with the instruction added, within so many seconds."""
+    async def complete(self, instruction: Instruction, kept: Kept[R] | None) -> Completion[R]:
+        """One upstream answer to the original request with the instruction added.
+
+        With `kept` only the choices at its places are asked for, and come back joined with its others.
+        """
         ...
 
-    async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of each text on the policy's values, and on any others."""
+    async def evaluate(self, texts: Sequence[str], reply: R) -> Sequence[Scores]:
+        """Scores of texts of this reply on the policy's values, and on any others; what takes too long is Unscored."""
         ...
 
     async def applies(self) -> bool:
@@ -47,9 +53,8 @@ class Steps(Protocol[R]):
 class _Run(Generic[R]):
     policy: Policy
     steps: Steps[R]
+    budget: Budget
     plant: Plant
-    clock: Callable[[], float]
-    started: float
     attempts: list[Attempt[R]] = field(default_factory=list)
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cramped: bool = False
@@ -59,47 +64,64 @@ class _Run(Generic[R]):
     def past(self) -> list[Past]:
         return [a.past for a in self.attempts]
 
-    async def attempt(self, *instructions: Instruction, score: bool = True) -> list[Attempt[R]]:
+    async def attempt(self, *instructions: Instruction, score: bool = True, keep: bool = True) -> list[Attempt[R]]:
         """One answer to each, side by side. Raises the first failure when all fail."""
-        past = self.past
-        done = await asyncio.gather(*(self._fitting(i, past, score) for i in instructions), return_exceptions=True)
+        past, kept = self.past, self.kept() if keep else None
+        work = (self._fitting(i, past, kept, score) for i in instructions)
+        done = await asyncio.gather(*work, return_exceptions=True)
         made = [a for a in done if isinstance(a, Attempt)]
         if not made:
             raise next(e for e in done if isinstance(e, BaseException))
+        for _ in range(len(done) - len(made)):
+            self.budget.answered(0)  # one that failed beside others was asked for, too
         self.attempts += made
         return made
 
-    async def _fitting(self, instruction: Instruction, past: Sequence[Past], score: bool) -> Attempt[R]:
+    async def _fitting(
+        self, instruction: Instruction, past: Sequence[Past], kept: Kept[R] | None, score: bool
+    ) -> Attempt[R]:
         """The attempt; where our words overflow the context with less of them, and with none if nothing stands yet."""
         smaller = [replace(instruction, feedback="")] if instruction.feedback else []
         smaller += [Instruction({})] if instruction.system and not past else []
         while True:
             try:
-                return await self._one(instruction, past, score)
+                return await self._one(instruction, past, kept, score)
             except ApiError as error:
-                if not error.overflow or not smaller:
+                if not (error.overflow and smaller and self.budget.repeat()):
                     raise
                 self.cramped, instruction = True, smaller.pop(0)
 
-    async def _one(self, instruction: Instruction, past: Sequence[Past], score: bool) -> Attempt[R]:
-        begun = self.clock()
-        # the budget is for attempts; a single answer is bounded by the upstream's own timeout
-        left = self.policy.budget.seconds - (begun - self.started) if self.policy.mode == "enforce" else inf
-        completion = await self.steps.complete(instruction, left)
+    async def _one(
+        self, instruction: Instruction, past: Sequence[Past], kept: Kept[R] | None, score: bool
+    ) -> Attempt[R]:
+        begun = self.budget.clock()
+        completion = await self.steps.complete(instruction, kept)
+        self.budget.answered(completion.tokens)
+        places = range(len(completion.texts)) if kept is None else kept.places
         choices: Sequence[Scores] = []
+        beliefs: Sequence[Beliefs] = []
         if score and not completion.unscorable:
-            choices = await self.steps.evaluate(completion.texts)
-        beliefs = [believe(self.policy, past, instruction, scores, self.plant) for scores in choices]
+            choices = await self.steps.evaluate([completion.texts[place] for place in places], completion.reply)
+            beliefs = [believe(self.policy, past, instruction, scores, self.plant) for scores in choices]
+            if kept is not None:
+                choices, beliefs = kept.joined(kept.scores, choices), kept.joined(kept.beliefs, beliefs)
         verdict = judge(self.policy, choices, beliefs) if choices else None
-        return Attempt(instruction, completion, choices, verdict, self.clock() - begun)
+        return Attempt(instruction, completion, choices, verdict, self.budget.clock() - begun, beliefs, places)
 
-    def room(self) -> int:
-        """How many more answers as dear as the dearest so far the budget allows."""
-        budget, spent = self.policy.budget, self.clock() - self.started
-        if spent + max(a.seconds for a in self.attempts) > budget.seconds:
-            return 0
-        tokens = [a.completion.tokens for a in self.attempts]
-        return (budget.tokens - sum(tokens)) // max(1, *tokens)
+    def kept(self) -> Kept[R] | None:
+        """The answer with the fewest choices that are not accepted, the last of such, when others of its are."""
+        found: Kept[R] | None = None
+        for a in self.scored():
+            each = zip(a.choices, a.beliefs, strict=True)
+            missing = [i for i, one in enumerate(each) if not judge(self.policy, one[:1], one[1:]).accepted]
+            if 0 < len(missing) < len(a.choices) and (found is None or len(missing) <= len(found.places)):
+                found = Kept(a.completion, a.choices, a.beliefs, missing)
+        return found
+
+    def room(self, most: int) -> int:
+        """How many of so many answers, side by side and as dear as the dearest so far, the budget allows."""
+        seconds, tokens = max(a.seconds for a in self.attempts), max(a.completion.tokens for a in self.attempts)
+        return max((n for n in range(1, most + 1) if self.budget.affords(seconds, n * tokens)), default=0)
 
     def plans(self, count: int) -> list[Plan]:
         """What to ask next, so many answers side by side; a deterministic upstream is asked nothing twice."""
@@ -119,24 +141,26 @@ class _Run(Generic[R]):
         return min(self.scored() or self.attempts, key=lambda a: a.verdict.loss if a.verdict else 0.0)
 
     def end(self, name: Name, returned: Attempt[R] | None = None) -> Outcome[R]:
-        """Learn from what was measured, also of the values that were not asked for."""
         returned = returned or self.attempts[-1]
-        learn(self.policy, self.past, self.plant)
-        others = {n for choice in returned.choices for n in choice if n not in self.policy.targets}
-        usual = {n: m for n in sorted(others) if (m := self.plant.expected(n)) is not None}
-        return Outcome(name, returned, tuple(self.attempts), self.reach, usual)
+        return Outcome(name, returned, tuple(self.attempts), self.reach, usual(self.policy, returned, self.plant))
 
 
-async def steer(
-    policy: Policy, steps: Steps[R], plant: Plant | None = None, clock: Callable[[], float] = time.monotonic
-) -> Outcome[R]:
+def usual(policy: Policy, returned: Attempt[R], plant: Plant) -> Mapping[str, float]:
+    """The intensities of the model's unsteered answers on values that were measured but not asked for, where known."""
+    others = {n for choice in returned.choices for n in choice if n not in policy.targets}
+    return {n: m for n in sorted(others) if (m := plant.expected(n)) is not None}
+
+
+async def steer(policy: Policy, steps: Steps[R], budget: Budget, plant: Plant | None = None) -> Outcome[R]:
     """Run one request through the policy's mode. Raises what the steps raise, when no attempt came to an end.
 
-    `plant` is what is known of the model; without one only the published curves are.
+    `plant` is what is known of the model, without one only the published curves are; what the attempts teach of it is
+    for the caller to learn, when the answer has been measured whole.
     """
-    run = _Run(policy, steps, plant or Plant(), clock, clock())
+    run = _Run(policy, steps, budget, plant or Plant())
     if policy.mode == "off":
-        return Outcome("off", (await run.attempt(Instruction({}), score=False))[0], tuple(run.attempts))
+        await run.attempt(Instruction({}), score=False)
+        return run.end("off")
     if policy.mode == "monitor":
         await run.attempt(Instruction({}))
         return run.end("monitored")
@@ -149,7 +173,7 @@ async def steer(
 async def _enforce(run: _Run[R]) -> Outcome[R]:
     policy = run.policy
     plain = policy.apply == "relevant" and not await run.steps.applies()
-    count = min(policy.candidates, policy.attempts)
+    count = min(policy.candidates, run.budget.attempts)
     while True:
         planned = run.plans(count)
         if run.attempts and planned[0].chance < HOPELESS:
@@ -174,7 +198,7 @@ async def _enforce(run: _Run[R]) -> Outcome[R]:
             ended = "refused"
         if ended is not None:
             return await _missed(run) if run.scored() else run.end(ended)
-        count = min(policy.candidates, policy.attempts - len(run.attempts), run.room())
+        count = run.room(min(policy.candidates, run.budget.attempts))
         if run.cramped or count < 1 or any(a.completion.final for a in made):
             return await _missed(run)
 
@@ -185,9 +209,9 @@ async def _missed(run: _Run[R], name: Name = "missed") -> Outcome[R]:
     steered = any(a.instruction.system for a in run.attempts)
     if run.policy.on_miss == "unsteered" and steered:
         plain = next((a for a in run.attempts if not a.instruction.system), None)
-        if plain is None and not run.attempts[-1].completion.final and run.room() > 0:
+        if plain is None and not run.attempts[-1].completion.final and run.room(1) > 0:
             with suppress(Exception):  # as above
-                plain = (await run.attempt(Instruction({})))[0]
+                plain = (await run.attempt(Instruction({}), keep=False))[0]
         if plain is not None:
             return run.end(name, plain)
     return run.end(name, run.best())

@@ -18,9 +18,11 @@ from anchors.values import catalogue
 from policies.instruct import RUNGS, Instruction, steering_block
 from policies.plant import STUDY, Key
 from policies.verdict import RELEVANT
+from proxy.budget import Budget
 from proxy.errors import ApiError
 from proxy.store.curves import Curves
-from proxy.upstreams.upstream import Upstream
+from proxy.upstreams.route import Route
+from proxy.upstreams.upstream import Call
 from proxy.wires.chat import ChatReply, ChatRequest
 
 TOGETHER = 4
@@ -83,8 +85,13 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
-async def study(todo: Sequence[Task], upstream: Upstream, evaluator: Evaluate, path: Path) -> AsyncIterator[int]:
-    """Do what is not in the file yet; yields after each answer how many are done. Raises StudyFailed."""
+async def study(
+    todo: Sequence[Task], route: Route, evaluator: Evaluate, path: Path, repeats: int = 0
+) -> AsyncIterator[int]:
+    """Do what is not in the file yet; yields after each batch how many are done. Raises StudyFailed.
+
+    `repeats` are the retries for each answer. Give a route without fallbacks: they would be taken for the model.
+    """
     done = {(row.value, row.dose, row.question) for row in read(path)}
     left = [t for t in todo if any((v, t.dose, t.question) not in done for v in t.values)]
     finished, failed = len(todo) - len(left), 0
@@ -93,7 +100,9 @@ async def study(todo: Sequence[Task], upstream: Upstream, evaluator: Evaluate, p
     with path.open("a", encoding="utf-8") as file:
         for begin in range(0, len(left), TOGETHER):
             batch = left[begin : begin + TOGETHER]
-            results = await asyncio.gather(*(_answer(t, upstream, evaluator) for t in batch), return_exceptions=True)
+            results = await asyncio.gather(
+                *(_answer(t, route, evaluator, repeats) for t in batch), return_exceptions=True
+            )
             for result in results:
                 if isinstance(result, BaseException):
                     failed += 1
@@ -106,15 +115,17 @@ async def study(todo: Sequence[Task], upstream: Upstream, evaluator: Evaluate, p
             yield finished
 
 
-async def _answer(task: Task, upstream: Upstream, evaluator: Evaluate) -> list[Row]:
+async def _answer(task: Task, route: Route, evaluator: Evaluate, repeats: int) -> list[Row]:
     doses = dict.fromkeys(task.values, task.dose)
     raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": task.question}]}).encode()
-    body = ChatRequest(raw).body(upstream.model, Instruction(doses, steering_block(doses)))
-    reply = ChatReply((await upstream.complete(body, 120.0)).body)
+    asked, instruction = ChatRequest(raw), Instruction(doses, steering_block(doses))
+    reply = ChatReply(
+        (await route.complete(lambda model: Call(asked.body(model, instruction)), Budget(repeats=repeats))).body
+    )
     text = reply.answers[0].text
     scores = (await asyncio.to_thread(evaluator.evaluate, [Text(text, task.question)], list(task.values)))[0]
     return [
-        Row(value, task.dose, task.question, score.intensity, score.sd, score.relevance, sum(reply.usage))
+        Row(value, task.dose, task.question, score.intensity, score.sd, score.relevance, reply.tokens)
         for value in task.values
         if isinstance(score := scores[value], Score)
     ]

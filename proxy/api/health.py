@@ -1,9 +1,12 @@
-"""`/healthz` (alive), `/readyz` (encoder, anchors, policies and models loaded) and `/metrics`."""
+"""`/healthz` (alive), `/readyz` (everything is loaded, and we are not ending), `/metrics` and `/audit/TRACE`."""
+
+import json
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from proxy.api.http import product_of
+from proxy.errors import ApiError
 from proxy.metrics import CONTENT_TYPE
 
 
@@ -17,6 +20,15 @@ async def readyz(request: Request) -> Response:
     product = getattr(request.app.state, "product", None)
     ready = product is not None and product.ready
     return JSONResponse({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
+
+
+async def audit(request: Request) -> Response:
+    """One request's audit record, such as that of a stream which was opened before its verdict."""
+    trail = await product_of(request).audit.find(request.path_params["trace"])
+    if trail is None:
+        raise ApiError.not_found("No such record, or it is not written yet.")
+    about = {"trace": trail.trace, "at": trail.at.isoformat(), "tenant": trail.tenant}
+    return JSONResponse(about | json.loads(trail.record))
 
 
 async def metrics(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """What every endpoint does alike: authentication, bounded bodies, clients that go away, errors as JSON.
 
-Knows HTTP and keys; nothing of what bodies say. Uses `scope["path"]` and the ASGI messages alone.
+Knows HTTP and keys; nothing of what bodies say but the shape of errors.
+Uses `scope["path"]` and the ASGI messages alone.
 """
 
 import asyncio
@@ -12,8 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from proxy.api.depth import too_deep
 from proxy.errors import ApiError
 from proxy.product import Product
+from proxy.wires.messages import MESSAGES, error_body
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,9 +33,12 @@ def product_of(request: Request) -> Product:
 
 
 async def tenant_of(request: Request) -> str:
-    """The tenant is a function of the key alone. Raises ApiError 401."""
+    """The tenant is a function of the key alone: a bearer token or, from Anthropic's clients, `x-api-key`.
+
+    Raises ApiError 401.
+    """
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    key = key.strip() if scheme.lower() == "bearer" else ""
+    key = key.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     if not key:
         raise ApiError.unauthorized("You didn't provide an API key: send 'Authorization: Bearer vf-…'.")
     try:
@@ -45,12 +51,13 @@ async def tenant_of(request: Request) -> str:
 
 
 async def body_of(request: Request) -> bytes:
-    """The whole body. Raises ApiError 413 or 415, ClientGone."""
+    """The whole body. Raises ApiError 400, 413 or 415, ClientGone."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ApiError.bad_request(
             "Compressed request bodies are not accepted.", code="unsupported_encoding", status=415
         )
-    limit = product_of(request).settings.body_bytes
+    settings = product_of(request).settings
+    limit = settings.body_bytes
     too_large = ApiError.bad_request(f"The body is larger than {limit} bytes.", code="body_too_large", status=413)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
@@ -66,7 +73,12 @@ async def body_of(request: Request) -> bytes:
             raise too_large
         parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            break
+    raw = b"".join(parts)
+    if too_deep(raw, settings.json_depth):
+        text = f"The body is nested more than {settings.json_depth} deep."
+        raise ApiError.bad_request(text, code="invalid_json")
+    return raw
 
 
 async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
@@ -90,9 +102,10 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def json_response(error: ApiError) -> Response:
-    """An error as OpenAI's clients expect it."""
-    return Response(error.body(), error.status, error.headers, "application/json")
+def json_response(request: Request, error: ApiError) -> Response:
+    """An error as the clients of this path expect it: Anthropic's or OpenAI's."""
+    anthropic = request.scope["path"].startswith(f"/v1/{MESSAGES.path}")
+    return Response(error_body(error) if anthropic else error.body(), error.status, error.headers, "application/json")
 
 
 def unexpected(request: Request, error: Exception) -> ApiError:
@@ -104,10 +117,10 @@ def unexpected(request: Request, error: Exception) -> ApiError:
     return ApiError.internal()
 
 
-async def on_api_error(_: Request, error: Exception) -> Response:
+async def on_api_error(request: Request, error: Exception) -> Response:
     """Handler for ApiError."""
     assert isinstance(error, ApiError)
-    return json_response(error)
+    return json_response(request, error)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
@@ -120,7 +133,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     }
     text = message.get(error.status_code, str(error.detail))
     shaped = ApiError(error.status_code, text, "invalid_request_error", None, "unknown_url", dict(error.headers or {}))
-    return json_response(shaped)
+    return json_response(request, shaped)
 
 
 async def on_client_gone(_: Request, __: Exception) -> Response:
@@ -130,7 +143,7 @@ async def on_client_gone(_: Request, __: Exception) -> Response:
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """The outermost handler."""
-    return json_response(unexpected(request, error))
+    return json_response(request, unexpected(request, error))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

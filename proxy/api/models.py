@@ -18,13 +18,13 @@ def _entry(name: str) -> dict[str, object]:
 async def list_models(request: Request) -> Response:
     """All models."""
     await tenant_of(request)
-    return JSONResponse({"object": "list", "data": [_entry(name) for name in product_of(request).upstreams]})
+    return JSONResponse({"object": "list", "data": [_entry(name) for name in product_of(request).routes]})
 
 
 async def get_model(request: Request) -> Response:
     """One model, 404 when it is not configured."""
     await tenant_of(request)
     name = request.path_params["model"]
-    if name not in product_of(request).upstreams:
+    if name not in product_of(request).routes:
         raise ApiError.not_found(f"The model '{name}' does not exist.", "model", "model_not_found")
     return JSONResponse(_entry(name))

@@ -43,9 +43,7 @@ def serve() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     make_folder_of(settings.database)
     try:
-        uvloop.run(
-            run(settings, lambda product, port, admin: _announce(settings, list(product.upstreams), port, admin))
-        )
+        uvloop.run(run(settings, lambda product, port, admin: _announce(settings, list(product.routes), port, admin)))
     except KeyboardInterrupt:
         err.print("stopped")
     except (InvalidPolicies, InvalidModels, BrokenGauge, CorruptModel, OSError) as error:
@@ -81,7 +79,11 @@ QUESTION = "My colleague is ill again and I would have to take her shift. Should
 
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file a tenant")]) -> None:
-    """Validate policies; every error names file, line and field."""
+    """Validate policies; every error names file, line and field. Advice needs no model: reach is told by `serve`."""
+    from anchors.calibration import typical_sd
+    from anchors.evaluator import GAUGE
+    from anchors.gauge import load
+    from policies.lint import advice
     from policies.load import InvalidPolicies
     from proxy.product import checked_policies
 
@@ -94,6 +96,10 @@ def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file
         wanted = [_range(n.upper() if t.hard else n, t.range) for n, t in policy.targets.items()]
         table.add_row(policy.tenant, policy.version, policy.mode, "\n".join(wanted))
     _out.print(table)
+    gauge_sd = typical_sd(load(GAUGE))
+    for policy in policies.values():
+        for text in advice(policy, gauge_sd, plants=[]):
+            err.print(f"{policy.name}: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _range(name: str, bounds: tuple[float, float]) -> str:

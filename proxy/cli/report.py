@@ -53,7 +53,10 @@ def report(
 
 
 def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Arms and effects from audit records; what was written before arms were is counted under `unknown`."""
+    """Arms and effects from audit records; what was written before arms were is counted under `unknown`.
+
+    A request that broke off has no values, but it belongs to its arm with what it cost.
+    """
     from policies.effect import effect
 
     arms: dict[str, dict[str, Any]] = {}
@@ -63,14 +66,14 @@ def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
         name = {True: "treated", False: "control"}.get(record.get("treated"), "unknown")  # type: ignore[arg-type]
         arm = arms.setdefault(name, {"answers": 0, "attempts": 0, "tokens": 0, "outcomes": {}})
         arm["answers"] += 1
-        arm["attempts"] += len(record["attempts"])
+        arm["attempts"] += len(record["attempts"]) if "attempts" in record else record["asked"]
         arm["tokens"] += record["tokens"]["billed"]
         arm["outcomes"][record["outcome"]] = arm["outcomes"].get(record["outcome"], 0) + 1
         conversation = str(record.get("conversation", ""))
         seen.setdefault(name, set()).add(conversation)
         if name == "unknown":
             continue
-        for value, fields in record["values"].items():
+        for value, fields in record.get("values", {}).items():
             if "posterior" in fields:
                 measures = {
                     "posterior": fields["posterior"],

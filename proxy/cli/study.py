@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +64,7 @@ async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int
     from anchors.evaluator import default_evaluator
     from policies.plant import STUDY, Plant
     from proxy import study as work
-    from proxy.product import make_upstream
+    from proxy.product import make_routes
     from proxy.store.curves import Curves
     from proxy.store.database import Database
     from proxy.study_page import page
@@ -71,23 +72,23 @@ async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int
     from proxy.upstreams.upstream import InvalidModels, load_models
 
     try:
-        config = load_models(settings.models)[model]
+        models = load_models(settings.models)
     except InvalidModels as error:
         raise fail(str(error)) from error
-    except KeyError:
-        raise fail(f"there is no model '{model}' in {settings.models}") from None
+    if model not in models:
+        raise fail(f"there is no model '{model}' in {settings.models}")
     evaluator = default_evaluator(settings.encoder, settings.device or None, settings.scoring_batch, settings.threads)
     path = out / f"{model.replace('/', '_')}-{evaluator.version}-{seed}.jsonl"
     make_folder_of(settings.database)
     database, client = Database(settings.database), pooled_client(work.TOGETHER)
-    upstream = None
+    route = None
     try:
         await database.open()
-        upstream = await make_upstream(config, client)
+        route = replace((await make_routes(models, client, settings, only=model))[model], fallbacks=())
         columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=err) as progress:
             shown = progress.add_task(f"asking {model}", total=len(todo))
-            async for finished in work.study(todo, upstream, evaluator, path):
+            async for finished in work.study(todo, route, evaluator, path, settings.upstream_repeats):
                 progress.update(shown, completed=finished)
         rows = work.read(path)
         curves = Curves(database)
@@ -97,7 +98,7 @@ async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int
         report.write_text(page(rows, Plant(curves, STUDY, model, evaluator.version), seed), encoding="utf-8")
         _out.print(f"{len(rows)} measurements in {path}, report in {report}")
     finally:
-        if upstream is not None:
-            await upstream.close()
+        for member in route.members if route is not None else ():
+            await member.upstream.close()
         await client.aclose()
         await database.close()

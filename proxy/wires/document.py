@@ -48,6 +48,7 @@ class Document:
     """
 
     def __init__(self, raw: bytes) -> None:
+        self.raw = raw
         try:
             self.text = raw.decode("utf-8")
             self.root = _node(self.text, _skip(self.text, 0))
@@ -135,6 +136,8 @@ class Document:
 
     def edited(self) -> bytes:
         """The document with all edits so far; they are forgotten, so each attempt starts from the original."""
+        if not self._edits:
+            return self.raw
         parts, at = [], 0
         for start, end, text in sorted(self._edits, key=lambda edit: edit[0]):
             parts += [self.text[at:start], text]

@@ -1,25 +1,34 @@
-"""Real servers on real sockets for tests: the product itself, and a scripted upstream that speaks OpenAI's chat API.
+"""Real servers on real sockets for tests: the product itself, and a scripted upstream.
 
 `ScriptedUpstream` is a fake of a provider: it answers what it is told and records what it was sent.
 """
 
 import asyncio
 import json
+import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 import uvicorn
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from anchors.evaluator import Text
+from anchors.score import Score, Unscored
+from anchors.values import catalogue
 from proxy.serve import Running, serving
 from proxy.settings import Settings
+from proxy.store.database import Trail
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
@@ -34,13 +43,43 @@ def completion(text: str | None, **message: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def chunks(*texts: str, usage: bool = False) -> list[dict[str, Any]]:
+    """The chunks of a streamed completion, as OpenAI sends them."""
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "served-model"}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return head | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+
+    found = [chunk({"role": "assistant", "content": ""}), *(chunk({"content": text}) for text in texts)]
+    found.append(chunk({}, "stop"))
+    return [*found, head | {"choices": [], "usage": USAGE}] if usage else found
+
+
+def sse(*events: dict[str, Any] | bytes | float | Exception, done: bool = True) -> Response:
+    """A stream of events: an object is one event, bytes go as they are, a number is a pause, an exception cuts it."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for event in (*events, b"data: [DONE]\n\n") if done else events:
+            if isinstance(event, Exception):
+                raise event
+            if isinstance(event, float):
+                await asyncio.sleep(event)
+            else:
+                yield event if isinstance(event, bytes) else f"data: {json.dumps(event)}\n\n".encode()
+
+    return StreamingResponse(parts(), media_type="text/event-stream")
+
+
 @dataclass
 class ScriptedUpstream:
     """Answers by `reply(number, body)`: a dict, a Response, or text; `seen` holds (headers, raw body)."""
 
     reply: Callable[[int, dict[str, Any]], Any] = lambda number, body: "A calm answer."
     delay: float = 0.0
+    delays: list[float] = field(default_factory=list)
+    """Of the first answers, one each; then `delay`."""
     seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     cancelled: int = 0
     url: str = ""
 
@@ -48,13 +87,16 @@ class ScriptedUpstream:
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(raw) for _, raw in self.seen]
 
-    async def chat(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         raw = await request.body()
         self.seen.append((dict(request.headers), raw))
-        if self.delay and await self._gone_within(request, self.delay):
+        self.paths.append(request.path_params["path"])
+        number = len(self.seen)
+        delay = self.delays[number - 1] if number <= len(self.delays) else self.delay
+        if delay and await self._gone_within(request, delay):
             self.cancelled += 1
             return Response()
-        answer = self.reply(len(self.seen), json.loads(raw))
+        answer = self.reply(number, json.loads(raw))
         if isinstance(answer, Response):
             return answer
         return JSONResponse(completion(answer) if isinstance(answer, str) else answer)
@@ -71,7 +113,7 @@ class ScriptedUpstream:
 
 @asynccontextmanager
 async def upstream_serving(upstream: ScriptedUpstream) -> AsyncIterator[ScriptedUpstream]:
-    app = Starlette(routes=[Route("/v1/chat/completions", upstream.chat, methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/{path:path}", upstream.answer, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     task = asyncio.create_task(server.serve())
@@ -88,6 +130,27 @@ async def upstream_serving(upstream: ScriptedUpstream) -> AsyncIterator[Scripted
 @contextmanager
 def _no_signals() -> Iterator[None]:
     yield
+
+
+@dataclass
+class Scorer:
+    """A fake evaluator: `score(text)` is every value's intensity, None leaves it unscored; `texts` is what it saw."""
+
+    score: Callable[[str], float | None] = lambda text: 6.0
+    delay: float = 0.0
+    texts: list[str] = field(default_factory=list)
+    version = "scripted"
+    values = tuple(catalogue())
+    typical_sd = MappingProxyType(dict.fromkeys(values, 0.5))
+
+    def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:
+        time.sleep(self.delay)
+        self.texts += [t.text for t in texts]
+        return [dict.fromkeys(values, self._one(t.text)) for t in texts]
+
+    def _one(self, text: str) -> Score | Unscored:
+        found = self.score(text)
+        return Unscored("failed") if found is None else Score(found, 0.5, found - 1, found + 1, 1.0, found)
 
 
 @dataclass
@@ -116,16 +179,26 @@ def settings(folder: Path, policy: str, models: str, **more: Any) -> Settings:
 
 @contextmanager
 def served(
-    folder: Path, policy: str, upstream: ScriptedUpstream | None = None, models: str = "", **more: Any
+    folder: Path,
+    policy: str,
+    upstream: ScriptedUpstream | None = None,
+    models: str = "",
+    scorer: Scorer | None = None,
+    **more: Any,
 ) -> Iterator[Served]:
-    """The product in a thread with a loop of its own, before a scripted upstream."""
+    """The product in a thread with a loop of its own, before a scripted upstream, with the real scorer or a fake."""
     up, stop, thread_loop = threading.Event(), asyncio.Event(), asyncio.new_event_loop()
     found: list[Served] = []
     failed: list[BaseException] = []
 
     async def main() -> None:
         async with upstream_serving(upstream or ScriptedUpstream()) as scripted:
-            listed = models or f"models:\n  m: {{kind: openai, base_url: '{scripted.url}', model: served-model}}\n"
+            where = f"kind: openai, base_url: '{scripted.url}', model: served-model"
+            every = "paths: [chat/completions, responses, messages, completions, embeddings]"
+            listed = models or (
+                f"models:\n  m: {{{where}, {every}}}\n  own: {{{where}, {every}, owner: acme}}\n"
+                f"  chat-only: {{{where}}}\n"
+            )
             async with serving(settings(folder, policy, listed, **more)) as running:
                 address = "http://127.0.0.1"
                 found.append(
@@ -146,8 +219,9 @@ def served(
             up.set()
 
     thread = threading.Thread(target=run)
-    thread.start()
-    up.wait(60)
+    with patch("anchors.evaluator.default_evaluator", lambda *_: scorer) if scorer else nullcontext():
+        thread.start()
+        up.wait(60)
     try:
         if failed:
             raise failed[0]
@@ -157,3 +231,34 @@ def served(
             thread_loop.call_soon_threadsafe(stop.set)
         thread.join(30)
         assert not thread.is_alive()
+
+
+def records(found: Served) -> list[dict[str, Any]]:
+    """Everything audited so far."""
+
+    async def read() -> list[Trail]:
+        await found.running.product.audit._queue.join()
+        async with found.running.product.audit._database.session() as session:
+            return list(await session.scalars(select(Trail)))
+
+    trails = asyncio.run_coroutine_threadsafe(read(), found.loop).result(20)
+    return [json.loads(trail.record) | {"trace": trail.trace} for trail in trails]
+
+
+def audited(found: Served, trace: str) -> dict[str, Any]:
+    """One request's record."""
+    [record] = [record for record in records(found) if record["trace"] == trace]
+    return record
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until it holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def folder(parent: Path) -> Path:
+    """A new folder."""
+    return Path(tempfile.mkdtemp(dir=parent))

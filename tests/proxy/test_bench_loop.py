@@ -8,8 +8,10 @@ from anchors.score import Score
 from bench.loop import ATTEMPTS, Loop, Scripted, Worlds
 from policies.curve import GENERIC, Curve
 from policies.instruct import RUNGS, Instruction
+from policies.plan import learn
 from policies.plant import Memory, Plant
 from policies.policy import Policy, Target
+from proxy.budget import Budget
 from proxy.outcome import Completion
 from proxy.steering import steer
 
@@ -20,12 +22,12 @@ TRUE = np.array([-1.0, 0.0, 0.5, 1.5, 2.0, 3.0, 4.0, 4.5, 5.0])
 class Drawn(Scripted):
     """A fake model whose draws are given; an attempt takes one token, so that quoting a draft never pays."""
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
+    async def complete(self, instruction: Instruction, kept: object) -> Completion[int]:
         mean = TRUE[RUNGS.index(instruction.doses[VALUE])]
         self.true.append({VALUE: mean + self.rng[len(self.true)]})
         return Completion(len(self.true) - 1, [str(len(self.true) - 1)], 1)
 
-    async def evaluate(self, texts: list[str]) -> list[dict[str, Score]]:
+    async def evaluate(self, texts: list[str], reply: int) -> list[dict[str, Score]]:
         measured = self.true[int(texts[0])][VALUE]
         return [{VALUE: Score(measured, SD, measured - 2, measured + 2, 1.0, measured)}]
 
@@ -59,7 +61,9 @@ def by_the_product(draws: np.ndarray, low: float, high: float) -> list[list[floa
     found = []
     for draw in draws:
         world = Drawn({VALUE: TRUE}, {}, SD, draw)  # type: ignore[arg-type]
-        outcome = asyncio.run(steer(policy, world, Plant(store)))
+        plant = Plant(store)
+        outcome = asyncio.run(steer(policy, world, Budget.of(policy), plant))
+        learn(policy, [a.past for a in outcome.attempts], plant)
         found.append([a.instruction.doses[VALUE] for a in outcome.attempts])
     return found
 

@@ -4,7 +4,10 @@ import pytest
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.chat import ChatReply, ChatRequest
+from proxy.wires.chat import ChatReply, ChatRequest, merged
+from proxy.wires.parts import leaves, summed, without_thinking
+from proxy.wires.seal import Seal
+from proxy.wires.wire import Shown
 
 STEER = Instruction({}, system="[block]")
 
@@ -102,7 +105,8 @@ def reply(message: dict, **more: object) -> ChatReply:
 
 
 def chunks(found: ChatReply, **options: bool) -> list[dict]:
-    events = list(found.replay("m", options.get("usage", False), {"outcome": "x"} if options.get("debug") else None))
+    extra = {"outcome": "x"} if options.get("debug") else None
+    events = list(found.replay(Shown("m", extra, include_usage=options.get("usage", False))))
     assert events[-1] == b"data: [DONE]\n\n"
     return [json.loads(e.removeprefix(b"data: ")) for e in events[:-1]]
 
@@ -142,9 +146,9 @@ def test_replay_numbers_tool_calls() -> None:
 
 
 def test_reply_keeps_the_bytes_but_for_the_model() -> None:
-    found = reply({"content": "hi", "x": 1.0})
-    assert found.body("m") == found.raw.replace(b'"model": "up"', b'"model": "m"')
-    assert found.body("up") is found.raw
+    raw = b'{"model": "up", "choices": [{"message": {"content": "hi", "x": 1.0}}]}'
+    assert ChatReply(raw).body(Shown("m")) == raw.replace(b'"model": "up"', b'"model": "m"')
+    assert ChatReply(raw).body(Shown("up")) is raw
 
 
 @pytest.mark.parametrize(
@@ -177,3 +181,75 @@ def test_what_is_no_completion_is_a_502(raw: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         ChatReply(raw)
     assert caught.value.status == 502
+
+
+def test_fewer_choices_are_asked_for_where_fewer_are_missing() -> None:
+    chat = request([USER], n=3)
+    assert json.loads(chat.body("up", STEER, 2))["n"] == 2
+    assert sent(chat)["n"] == 3
+
+
+def test_merged_choices_keep_their_places_and_add_up_the_usage() -> None:
+    def choices(*texts: str) -> ChatReply:
+        listed = [{"index": i, "message": {"content": t}} for i, t in enumerate(texts)]
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 1}}
+        return ChatReply(json.dumps({"model": "up", "choices": listed, "usage": usage}).encode())
+
+    found = merged(choices("a", "b", "c"), [0, 2], choices("x", "z"))
+    assert [a.text for a in found.answers] == ["x", "b", "z"]
+    assert [c["index"] for c in found.json["choices"]] == [0, 1, 2]
+    assert found.tokens == 10
+    assert found.usage["completion_tokens_details"] == {"reasoning_tokens": 2}
+    assert [a.text for a in merged(choices("a", "b"), [0, 1], choices("x")).answers] == ["x", "b"]
+
+
+def test_summed_usage_keeps_what_is_no_number() -> None:
+    assert summed([{"a": 1, "t": "x", "d": None}, {"a": 2, "t": "y", "d": {"b": 1}}]) == {
+        "a": 3,
+        "t": "y",
+        "d": {"b": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "scored"),
+    [
+        ('{"a": "one", "b": [{"c": "two"}, 3, null, "three"]}', "one\ntwo\nthree"),
+        ('"one"', "one"),
+        ("7", ""),
+        ("no JSON", "no JSON"),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_leaves_are_the_strings_of_a_json_text(text: str, scored: str) -> None:
+    assert leaves(text) == scored
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>Hm.</think>\n\nYes.", "Yes."),
+        (" <thinking>a <think> b</thinking>Yes.", "Yes."),
+        ("<think>cut off", ""),
+        ("I think <think> is a tag.", "I think <think> is a tag."),
+    ],
+)
+def test_reasoning_is_no_answer(text: str, answer: str) -> None:
+    assert without_thinking(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"store": True}, "store"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+         "messages[0].content[0].file.file_id"),
+        ({"messages": [USER, {"role": "assistant", "audio": {"id": "audio_1"}}]}, "messages[1].audio"),
+    ],
+)  # fmt: skip
+def test_state_is_refused(more: dict, param: str) -> None:
+    chat = request(**{"messages": [USER]} | more)
+    with pytest.raises(ApiError) as caught:
+        chat.isolate(None)
+    assert (caught.value.param, caught.value.code) == (param, "state_not_available")
+    chat.isolate(Seal(b"s", "acme"))

@@ -63,6 +63,9 @@ def test_a_rollout_is_reported_by_intention_to_treat(url: str) -> None:
             treated = number % 2 == 0
             text = record(number, treated, 3.0 * treated + number % 3)
             await audit.add(Trail(trace=f"{number:032d}", at=now(), tenant="acme", outcome="x", record=text))
+        arm = {"conversation": "c0", "treated": True}
+        text = json.dumps({"outcome": "cancelled", "asked": 2, "tokens": {"billed": 100, "returned": 0}} | arm)
+        await audit.add(Trail(trace="c" * 32, at=now(), tenant="acme", outcome="cancelled", record=text))
         await audit.stop(10)
         await database.close()
 
@@ -70,6 +73,7 @@ def test_a_rollout_is_reported_by_intention_to_treat(url: str) -> None:
     env = {"VALUEFLOW_DATABASE": url}
     found = json.loads(valueflow("report", "acme", "--json", **env).stdout)
     assert found["arms"]["treated"]["conversations"] == found["arms"]["control"]["conversations"] == 20
+    assert found["arms"]["treated"]["outcomes"] == {"in_range": 40, "cancelled": 1}
     effects = {row["measure"]: row for row in found["effects"]}
     assert set(effects) == {"posterior", "raw", "in range"}
     assert effects["posterior"]["low"] < 3.0 < effects["posterior"]["high"]

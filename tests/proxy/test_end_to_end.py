@@ -76,5 +76,5 @@ def test_a_client_that_leaves_frees_the_model_for_the_next(tmp_path: Path) -> No
             found.url + "/v1/chat/completions", json=body | {"max_tokens": 3}, headers=headers, timeout=60
         )
         assert short.json()["usage"]["completion_tokens"] == 3
-        upstream = found.running.product.upstreams["local/smollm2"]
+        upstream = found.running.product.routes["local/smollm2"].members[0].upstream._upstream
         assert not upstream._turn.locked()

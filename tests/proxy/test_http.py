@@ -1,9 +1,9 @@
 """The HTTP face: the real app on a real socket, called with the real openai client and with plain HTTP."""
 
+import asyncio
 import json
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from proxy.errors import ApiError
 from proxy.settings import DEMO_KEY
 from proxy.upstreams.local import check
-from tests.proxy.servers import ScriptedUpstream, Served, completion, served
+from tests.proxy.servers import ScriptedUpstream, Served, audited, completion, eventually, folder, records, served, sse
 
 ANY = "tenant: acme\ndebug: true\napply: always\naccept: 0.0\n"
 HITS = ANY + "targets:\n  benevolence: {min: -10, hard: true}\n  power: {max: 2}\n"
@@ -134,7 +134,7 @@ def test_tool_calls_survive(hit: Served) -> None:
 
 
 def test_models(hit: Served) -> None:
-    assert [m.id for m in client(hit).models.list()] == ["m"]
+    assert [m.id for m in client(hit).models.list()] == ["m", "own", "chat-only"]
     assert client(hit).models.retrieve("m").id == "m"
     with pytest.raises(openai.NotFoundError):
         client(hit).models.retrieve("x")
@@ -168,6 +168,13 @@ def test_errors_have_openais_shape(hit: Served) -> None:
     assert shape(post(hit, b" " * 9_000_000)) == (413, None, "body_too_large")
     assert shape(httpx.get(hit.url + "/v1/nothing")) == (404, None, "unknown_url")
     assert shape(httpx.get(hit.url + "/v1/chat/completions")) == (405, None, "unknown_url")
+    assert not hit.upstream.seen
+
+
+def test_what_is_nested_too_deeply_or_has_too_many_messages_is_refused(hit: Served) -> None:
+    deep = b'{"model":"m","messages":[{"role":"user","content":"[[["}],"x":' + b"[" * 65 + b"]" * 65 + b"}"
+    assert shape(post(hit, deep)) == (400, None, "invalid_json")
+    assert shape(post(hit, {"model": "m", "messages": HELLO * 4097})) == (400, "messages", "too_many_messages")
     assert not hit.upstream.seen
 
 
@@ -275,11 +282,8 @@ def test_a_client_that_leaves_stops_the_upstream_call(hit: Served) -> None:
             headers={"authorization": f"Bearer {DEMO_KEY}"},
             timeout=1,
         )
-    until = time.monotonic() + 10
-    while not hit.upstream.cancelled and time.monotonic() < until:
-        time.sleep(0.05)
-    assert hit.upstream.cancelled == 1
-    assert hit.running.product.open_requests == 0
+    eventually(lambda: hit.upstream.cancelled == 1)
+    eventually(lambda: hit.running.product.open_requests == 0)
 
 
 def test_on_miss_error_is_a_422_that_says_do_not_retry(tmp_path: Path) -> None:
@@ -323,6 +327,94 @@ def test_the_upstream_sees_the_operators_key_and_none_of_the_clients_headers(
 def test_a_slow_upstream_is_a_504(tmp_path: Path) -> None:
     with served(tmp_path, OFF, ScriptedUpstream(delay=5), upstream_seconds=0.3) as found:
         assert shape(post(found, {"model": "m", "messages": HELLO})) == (504, None, "upstream_timeout")
+
+
+def test_a_429_is_repeated_and_a_fallback_answers(tmp_path: Path) -> None:
+    limit = JSONResponse({}, 429, headers={"retry-after": "0.1"})
+    one = ScriptedUpstream(reply=lambda number, _: limit if number == 1 else "A calm answer.")
+    two = ScriptedUpstream()
+    with served(tmp_path, OFF, one) as first, served(folder(tmp_path), OFF, two):
+        models = f"""models:
+  limited: {{kind: openai, base_url: '{first.upstream.url}', model: x}}
+  m:
+    kind: route
+    upstreams: [{{upstream: {{kind: openai, base_url: 'http://127.0.0.1:9/v1', model: y}}}}]
+    fallback: [b]
+  b: {{kind: openai, base_url: '{two.url}', model: z}}
+"""
+        with served(folder(tmp_path), OFF, models=models) as found:
+            assert post(found, {"model": "limited", "messages": HELLO}).status_code == 200
+            assert len(one.seen) == 2
+            response = post(found, {"model": "m", "messages": HELLO})
+    assert (response.status_code, response.json()["model"], two.bodies[0]["model"]) == (200, "m", "z")
+
+
+def test_a_stalled_upstream_is_a_504_and_not_asked_again(tmp_path: Path) -> None:
+    stalled = ScriptedUpstream(reply=lambda number, _: sse(b"{", 5.0))
+    with served(tmp_path, OFF, stalled, upstream_read_seconds=0.3) as found:
+        response = post(found, {"model": "m", "messages": HELLO})
+    assert shape(response) == (504, None, "upstream_timeout")
+    assert len(stalled.seen) == 1
+
+
+def test_an_answer_beyond_the_bound_is_a_502(tmp_path: Path) -> None:
+    huge = ScriptedUpstream(reply=lambda number, _: "x" * 5000)
+    with served(tmp_path, OFF, huge, upstream_bytes=4096) as found:
+        assert shape(post(found, {"model": "m", "messages": HELLO})) == (502, None, "upstream_error")
+
+
+def test_only_listed_headers_of_the_upstream_reach_the_client(hit: Served) -> None:
+    secret = {"set-cookie": "a=b", "openai-organization": "operator", "x-ratelimit-remaining-requests": "3"}
+    hit.upstream.reply = lambda *_: JSONResponse(completion("A."), headers=secret | {"x-request-id": "r1"})
+    headers = post(hit, {"model": "m", "messages": HELLO}).headers
+    assert headers["x-request-id"] == "r1"
+    assert not set(secret) & set(headers)
+
+
+def test_a_slow_scorer_leaves_the_answer_unscored(hit: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(hit.running.product.scoring, "score", slow)
+    monkeypatch.setattr(
+        hit.running.product, "settings", hit.running.product.settings.model_copy(update={"scoring_seconds": 0.2})
+    )
+    response = post(hit, {"model": "m", "messages": HELLO}, x_valueflow_debug="1")
+    assert (response.status_code, response.headers["x-valueflow-outcome"]) == (200, "unscored")
+    assert response.json()["valueflow"]["values"]["svt/benevolence"]["unscored"] == "late"
+
+
+def test_an_error_after_a_billed_attempt_is_audited_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError
+
+    with served(tmp_path, HITS) as found:
+        monkeypatch.setattr(found.running.product.scoring, "score", broken)
+        response = post(found, {"model": "m", "messages": HELLO})
+        assert (response.headers["x-should-retry"], response.headers["x-valueflow-attempts"]) == ("false", "1")
+        record = audited(found, response.headers["x-valueflow-trace"])
+        assert record["outcome"] == "error"
+        assert record["tokens"] == {"billed": 15, "returned": 0}
+        metrics = httpx.get(found.admin + "/metrics").text
+    assert 'valueflow_tokens_total{kind="billed",model="m",tenant="acme"} 15.0' in metrics
+
+
+def test_a_client_that_leaves_after_a_billed_attempt_is_audited_and_counted(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(delays=[0.0, 20.0])
+    with served(tmp_path, MISSES, upstream) as found:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                found.url + "/v1/chat/completions",
+                json={"model": "m", "messages": HELLO},
+                headers={"authorization": f"Bearer {DEMO_KEY}"},
+                timeout=2,
+            )
+        eventually(lambda: upstream.cancelled == 1)
+        eventually(lambda: 'kind="billed",model="m",tenant="acme"} 15.0' in httpx.get(found.admin + "/metrics").text)
+        [record] = records(found)
+    assert (record["outcome"], record["asked"], record["tokens"]["billed"]) == ("cancelled", 2, 15)
 
 
 def test_no_upstream_at_all_is_a_502(tmp_path: Path) -> None:

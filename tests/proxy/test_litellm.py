@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from proxy.errors import ApiError
+from proxy.errors import ApiError, Unanswered
 from proxy.upstreams.litellm import ERRORS, PARAMETERS, LiteLLM, translated
-from proxy.upstreams.upstream import LiteLLMModel
-from tests.proxy.servers import ScriptedUpstream, upstream_serving
+from proxy.upstreams.upstream import Call, Limits, LiteLLMModel
+from tests.proxy.servers import ScriptedUpstream, chunks, sse, upstream_serving
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -41,11 +41,13 @@ def evil_value(name: str, url: str) -> Any:
     return url
 
 
+def made(operator: ScriptedUpstream) -> LiteLLM:
+    model = LiteLLMModel(kind="litellm", model="openai/gpt-x", api_base=operator.url, api_key_env="OPERATOR_KEY")
+    return LiteLLM(model, Limits())
+
+
 async def ask(body: dict[str, Any], operator: ScriptedUpstream, seconds: float = 20) -> bytes:
-    upstream = LiteLLM(
-        LiteLLMModel(kind="litellm", model="openai/gpt-x", api_base=operator.url, api_key_env="OPERATOR_KEY")
-    )
-    return (await upstream.complete(json.dumps({"model": "openai/gpt-x"} | body).encode(), seconds)).body
+    return (await made(operator).complete(Call(json.dumps({"model": "openai/gpt-x"} | body).encode()), seconds)).body
 
 
 @pytest.mark.usefixtures("key")
@@ -76,6 +78,41 @@ def test_a_failing_upstream_is_asked_once() -> None:
                 await ask({"messages": MESSAGES, "num_retries": 3, "max_retries": 3}, operator)
             assert caught.value.status == 502
             assert len(operator.seen) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize(("status", "again"), [(429, True), (503, True), (500, False), (401, False)])
+def test_what_the_provider_did_not_answer_may_be_asked_elsewhere(status: int, again: bool) -> None:
+    from starlette.responses import JSONResponse
+
+    async def main() -> None:
+        error = JSONResponse({"error": {"message": "no"}}, status, headers={"retry-after": "3"})
+        async with upstream_serving(ScriptedUpstream(reply=lambda n, b: error)) as operator:
+            with pytest.raises(Unanswered) as caught:
+                await ask({"messages": MESSAGES}, operator)
+            assert (caught.value.again, caught.value.pause, len(operator.seen)) == (again, 3.0, 1)
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("key")
+def test_a_stream_of_the_provider_becomes_chunks() -> None:
+    def reply(number: int, body: dict[str, Any]) -> Any:
+        return sse(*chunks("A calm ", "answer.", usage=bool(body.get("stream_options"))))
+
+    async def main() -> None:
+        async with upstream_serving(ScriptedUpstream(reply=reply)) as operator:
+            upstream = made(operator)
+            body = {"model": "openai/gpt-x", "messages": MESSAGES, "stream_options": {"include_usage": True}}
+            stream = await upstream.open(Call(json.dumps(body).encode()), 20)
+            parts = b"".join([part async for part in stream]).decode().split("\n\n")
+            await stream.aclose()
+        assert parts[-2:] == ["data: [DONE]", ""]
+        events = [json.loads(part.removeprefix("data: ")) for part in parts[:-2]]
+        assert "".join(c["delta"].get("content") or "" for e in events for c in e["choices"]) == "A calm answer."
+        assert events[-1]["usage"]["total_tokens"] == 15
 
     asyncio.run(main())
 

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from anchors.score import Score, Unscored
 from policies.curve import GENERIC
 from policies.instruct import RUNGS, Instruction
+from policies.plan import learn
 from policies.plant import Memory, Plant
-from policies.policy import Budget, Policy, Target
+from policies.policy import Budget as Allowed
+from policies.policy import Policy, Target
+from proxy.budget import Budget
 from proxy.errors import ApiError
-from proxy.outcome import Completion, Outcome
+from proxy.outcome import Completion, Kept, Outcome
 from proxy.steering import steer
 
 VALUE = "svt/benevolence"
@@ -37,25 +40,32 @@ class Scripted:
     unscorable: bool = False
     final: bool = False
     deterministic: bool = False
+    repeats: int = 3
     others: Mapping[str, Score | Unscored] = field(default_factory=dict)
     now: float = 0.0
     plant: Plant = field(default_factory=Plant)
     allowed: list[float] = field(default_factory=list)
     asked: list[Instruction] = field(default_factory=list)
+    budget: Budget = field(default_factory=Budget)
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
-        assert seconds > 0
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
+        assert self.budget.seconds > 0
         number = len(self.asked)
         self.asked.append(instruction)
-        self.allowed.append(seconds)
+        self.allowed.append(self.budget.seconds)
         self.now += self.seconds
         if isinstance(self.scores[number], Exception):
             raise self.scores[number]
         return Completion(
-            number, [f"answer {number}"], self.tokens, number in self.refused, self.unscorable, self.final
+            number,
+            [f"answer {number}"],
+            self.tokens,
+            number in self.refused,
+            "empty" if self.unscorable else None,
+            self.final,
         )
 
-    async def evaluate(self, texts: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
+    async def evaluate(self, texts: Sequence[str], reply: int) -> Sequence[Mapping[str, Score | Unscored]]:
         return [{VALUE: self.scores[int(t.split()[1])]} | dict(self.others) for t in texts]
 
     async def applies(self) -> bool:
@@ -65,7 +75,10 @@ class Scripted:
         policy = Policy.model_validate(
             {"tenant": "t", "targets": {VALUE: Target(target=6, tolerance=2, hard=True)}} | fields
         )
-        return asyncio.run(steer(policy, self, self.plant, lambda: self.now))
+        self.budget = Budget.of(policy, self.repeats, lambda: self.now)
+        outcome = asyncio.run(steer(policy, self, self.budget, self.plant))
+        learn(policy, [a.past for a in outcome.attempts], self.plant)
+        return outcome
 
 
 @dataclass
@@ -74,10 +87,10 @@ class Weak(Scripted):
 
     scores: Sequence[Score | Unscored | Exception] = ()
 
-    async def complete(self, instruction: Instruction, seconds: float) -> Completion[int]:
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
         mean = GENERIC.mean[RUNGS.index(instruction.doses.get(VALUE, 0.0))]
         self.scores = [*self.scores, score(mean - 2.5)]
-        return await super().complete(instruction, seconds)
+        return await super().complete(instruction, kept)
 
 
 def test_first_answer_in_range() -> None:
@@ -118,13 +131,13 @@ def test_attempts_are_a_bound(attempts: int, calls: int) -> None:
 
 def test_no_attempt_begins_that_would_break_the_token_budget() -> None:
     world = Scripted([score(0)] * 9, tokens=100)
-    world.run(attempts=9, budget=Budget(tokens=350))
+    world.run(attempts=9, budget=Allowed(tokens=350))
     assert len(world.asked) == 3
 
 
 def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
     world = Scripted([score(0)] * 9, seconds=4)
-    world.run(attempts=9, budget=Budget(seconds=10))
+    world.run(attempts=9, budget=Allowed(seconds=10))
     assert len(world.asked) == 2
 
 
@@ -133,7 +146,7 @@ def test_no_attempt_begins_that_would_break_the_time_budget() -> None:
 )
 def test_the_budget_holds_for_any_scores(scores: list[float], attempts: int, tokens: int, seconds: float) -> None:
     world = Scripted([score(s) for s in scores], tokens=150, seconds=3)
-    outcome = world.run(attempts=attempts, budget=Budget(tokens=tokens, seconds=seconds))
+    outcome = world.run(attempts=attempts, budget=Allowed(tokens=tokens, seconds=seconds))
     assert len(world.asked) <= attempts
     assert len(world.asked) == 1 or (outcome.tokens <= tokens and world.now <= seconds)
 
@@ -211,7 +224,7 @@ def test_on_miss_unsteered_returns_one_plain_answer() -> None:
 
 def test_on_miss_unsteered_stays_within_the_budget() -> None:
     world = Scripted([score(0), score(1)] * 2)
-    outcome = world.run(attempts=2, on_miss="unsteered", budget=Budget(tokens=250))
+    outcome = world.run(attempts=2, on_miss="unsteered", budget=Allowed(tokens=250))
     assert (len(world.asked), outcome.returned.completion.reply) == (2, 1)
 
 
@@ -287,7 +300,7 @@ def test_candidates_are_asked_side_by_side_and_the_best_is_returned() -> None:
 @given(st.integers(1, 4), st.integers(1, 10), st.integers(150, 3000))
 def test_candidates_keep_to_the_budget(candidates: int, attempts: int, tokens: int) -> None:
     world = Scripted([score(3.5)] * 20, tokens=150)
-    outcome = world.run(attempts=attempts, candidates=candidates, budget=Budget(tokens=tokens))
+    outcome = world.run(attempts=attempts, candidates=candidates, budget=Allowed(tokens=tokens))
     assert len(world.asked) <= attempts
     assert outcome.tokens <= max(tokens, 150 * min(candidates, attempts))
 
@@ -323,6 +336,13 @@ def test_an_overflow_of_the_first_attempt_ends_with_the_plain_answer() -> None:
 def test_an_overflow_that_the_client_would_have_had_is_raised() -> None:
     with pytest.raises(ApiError):
         Scripted([overflow(), overflow()]).run()
+
+
+def test_an_overflow_is_asked_again_only_within_the_budget() -> None:
+    world = Scripted([overflow(), score(6)], repeats=0)
+    with pytest.raises(ApiError):
+        world.run()
+    assert len(world.asked) == 1
 
 
 def test_a_late_overflow_returns_what_stands() -> None:
@@ -372,3 +392,73 @@ def test_the_time_budget_bounds_enforce_alone(mode: str, seconds: float) -> None
 def test_on_miss_unsteered_does_not_follow_tool_calls() -> None:
     world = Scripted([score(0), score(6)], final=True)
     assert (world.run(on_miss="unsteered").name, len(world.asked)) == ("missed", 1)
+
+
+@dataclass
+class Choices(Scripted):
+    """A fake world with several choices: each attempt gives those scores, of as many choices as were asked for."""
+
+    rounds: Sequence[Sequence[Score]] = ()
+    wanted: list[int | None] = field(default_factory=list)
+
+    async def complete(self, instruction: Instruction, kept: Kept[int] | None) -> Completion[int]:
+        number = len(self.asked)
+        self.asked.append(instruction)
+        self.wanted.append(len(kept.places) if kept else None)
+        new = [f"answer {number} {i}" for i in range(len(self.rounds[number]))]
+        if kept is None:
+            return Completion(number, new, self.tokens)
+        texts = list(kept.completion.texts)
+        for place, text in zip(kept.places, new, strict=True):
+            texts[place] = text
+        return Completion(number, texts, self.tokens, kept_tokens=kept.completion.returned)
+
+    async def evaluate(self, texts: Sequence[str], reply: int) -> Sequence[Mapping[str, Score | Unscored]]:
+        places = [tuple(int(n) for n in text.split()[1:]) for text in texts]
+        return [{VALUE: self.rounds[number][i]} for number, i in places]
+
+
+def test_only_the_missing_choices_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(6), score(1), score(0)], [score(6), score(2)], [score(6)]])
+    outcome = world.run()
+    assert (outcome.name, world.wanted) == ("in_range", [None, 2, 1])
+    assert outcome.returned.completion.texts == ["answer 0 0", "answer 1 0", "answer 2 0"]
+    assert [c[VALUE].intensity for c in outcome.returned.choices] == [6, 6, 6]
+    assert (outcome.tokens, outcome.returned.completion.returned) == (300, 300)
+
+
+def test_the_outcome_is_the_worst_choices() -> None:
+    world = Choices([], rounds=[[score(6), score(0)], [score(1)], [score(0.5)]])
+    outcome = world.run()
+    assert (outcome.name, outcome.returned.completion.texts) == ("missed", ["answer 0 0", "answer 1 0"])
+    assert "answer 1 0" in world.asked[2].feedback
+
+
+def test_when_no_choice_is_accepted_all_are_asked_for_again() -> None:
+    world = Choices([], rounds=[[score(0), score(1)], [score(6), score(6)]])
+    assert (world.run().name, world.wanted) == ("in_range", [None, None])
+
+
+def test_a_kept_choice_keeps_its_own_belief_and_teaches_once() -> None:
+    world = Choices([], rounds=[[score(6), score(1)], [score(1)], [score(6)]], tokens=1000)
+    outcome = world.run()
+    first, *others = outcome.attempts
+    assert len(others) == 2
+    assert all(a.beliefs[0] == first.beliefs[0] for a in others)
+    assert all(a.beliefs[1] != first.beliefs[1] for a in others)
+    assert [len(a.past.choices) for a in outcome.attempts] == [2, 1, 1]
+    assert [a.past.texts for a in others] == [["answer 1 0"], ["answer 2 0"]]
+
+
+def test_candidates_ask_for_the_missing_choices_of_the_best_answer() -> None:
+    rounds = [[score(0), score(1), score(0)], [score(6), score(0), score(6)], [score(1)], [score(6)]]
+    world = Choices([], rounds=rounds)
+    outcome = world.run(attempts=4, candidates=2)
+    assert (outcome.name, world.wanted) == ("in_range", [None, None, 1, 1])
+    assert outcome.returned.completion.texts == ["answer 1 0", "answer 3 0", "answer 1 2"]
+
+
+def test_candidates_that_fail_count_as_attempts() -> None:
+    world = Scripted([score(3.5), ApiError.upstream("x")] * 9)
+    outcome = world.run(attempts=4, candidates=2)
+    assert (outcome.name, len(world.asked), len(outcome.attempts)) == ("missed", 4, 2)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.study import Row, StudyFailed, Task, keep, questions, read, study, tasks
 from proxy.study_page import page
+from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
-from proxy.upstreams.upstream import CompatibleModel
+from proxy.upstreams.route import Member, Route
+from proxy.upstreams.upstream import CHAT_PATH, Call, CompatibleModel, Limits
 from tests.proxy.servers import ScriptedUpstream, completion, upstream_serving
 
 VALUES = ("svt/power", "svt/benevolence")
@@ -38,13 +41,18 @@ def reply(number: int, body: dict) -> dict:
     return completion("word " * (5 if steered else 2))
 
 
+def alone(upstream: Any) -> Route:
+    return Route([Member(upstream, Breaker(100, 1.0))], 30.0)
+
+
 def run(todo: list[Task], path: Path, scripted: ScriptedUpstream) -> list[int]:
     async def main() -> list[int]:
         async with upstream_serving(scripted):
             client = pooled_client(4)
             config = CompatibleModel(kind="openai", base_url=scripted.url, model="m")
             try:
-                return [n async for n in study(todo, Compatible(config, client), Length(), path)]
+                upstream = Compatible(config, client, Limits())
+                return [n async for n in study(todo, alone(upstream), Length(), path)]
             finally:
                 await client.aclose()
 
@@ -112,14 +120,15 @@ def test_what_a_study_leaves_is_what_tenants_start_from(tmp_path: Path) -> None:
 def test_api_errors_alone_are_lived_with(tmp_path: Path) -> None:
     class Broken:
         model = "m"
+        paths = frozenset({CHAT_PATH})
 
-        async def complete(self, body: bytes, seconds: float) -> object:
-            raise ApiError.timeout("slow") if b"nothing" in body else ValueError("a fault of ours")
+        async def complete(self, call: Call, seconds: float) -> object:
+            raise ApiError.timeout("slow") if b"nothing" in call.body else ValueError("a fault of ours")
 
         async def close(self) -> None: ...
 
     async def main() -> None:
-        async for _ in study([Task(("svt/power",), 0.3, "q")], Broken(), Length(), tmp_path / "s.jsonl"):
+        async for _ in study([Task(("svt/power",), 0.3, "q")], alone(Broken()), Length(), tmp_path / "s.jsonl"):
             pass
 
     with pytest.raises(StudyFailed, match="a fault of ours"):

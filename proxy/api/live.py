@@ -1,0 +1,80 @@
+"""A response whose bytes go out as they come: its client is watched, and everything behind it stops when that leaves.
+
+Knows ASGI's messages; nothing of what the bytes say. Pure ASGI, since a middleware that wraps bodies hides disconnects.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+
+class Live(Response):
+    """Sends `parts` to their end and awaits `after`, when the client has everything.
+
+    A client that leaves, or does not read for `seconds`, ends in `gone`; `closed` is awaited last, in whatever way.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        parts: AsyncGenerator[bytes, None],
+        headers: dict[str, str],
+        seconds: float,
+        after: Callable[[], Awaitable[object]],
+        gone: Callable[[], Awaitable[None]],
+        closed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(headers | {"cache-control": "no-cache", "x-accel-buffering": "no"})
+        self._parts = parts
+        self._seconds = seconds
+        self._after = after
+        self._gone = gone
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send everything."""
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done() and sending.result():
+                await self._after()
+            else:
+                await _end(sending)
+                await self._gone()
+        except asyncio.CancelledError:  # we end before the stream does
+            await _end(sending)
+            await self._gone()
+            raise
+        finally:
+            leaving.cancel()
+            await self._closed()
+
+    async def _send(self, send: Send) -> bool:
+        """Whether the client took everything."""
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for part in self._parts:
+                async with asyncio.timeout(self._seconds):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            await self._parts.aclose()
+        return True
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(task: asyncio.Future[bool]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
