@@ -57,6 +57,12 @@ def predicted_sd(error: Floats, drivers: Floats) -> Floats:
     return result
 
 
+def typical_sd(gauge: Gauge) -> dict[str, float]:
+    """The predictive sd by value, in points, for a relevant text of a hundred words that takes a moderate stance."""
+    drivers = error_drivers(np.array([4.0]), np.array([1.0]), np.array([100.0]))
+    return dict.fromkeys(gauge.values, float(predicted_sd(gauge.error, drivers)[0]))
+
+
 def fit_map(utility: Floats, intensity: Floats, value: NDArray[np.int64], values: int) -> tuple[Floats, Floats]:
     """(slope, intercept) by value, shrunk towards the pooled line as if it were 40 more texts of that value."""
     slope, intercept = np.polyfit(utility, intensity, 1)

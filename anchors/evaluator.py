@@ -47,6 +47,10 @@ class Evaluate(Protocol):
     """What the rest of the product asks of an evaluator."""
 
     version: str
+    values: Sequence[str]
+    """What it can measure, by id."""
+    typical_sd: Mapping[str, float]
+    """The predictive sd by value for a relevant text of a hundred words that takes a moderate stance, in points."""
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
         """A result for each text and value."""
@@ -77,6 +81,8 @@ class Evaluator:
         self._panel = Panel(gauge)
         self._comparator = Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
+        self.values: Sequence[str] = gauge.values
+        self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)
         self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:

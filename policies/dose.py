@@ -1,92 +1,95 @@
-"""Which dose to try next: a small dose control over a prior dose-response curve and this request's own attempts.
+"""From a curve and this request's own attempts: what the next answer and the last one are likely to be.
 
-Knows doses, ranges and measured intensities; nothing of words, models or how a score is made.
+Knows actions by number (a rung of a tactic), curves and measurements, all as arrays with leading batch axes; nothing
+of words, policies or how a score is made.
 
-The prior is the mean of the published curves of four models over twelve values (VALUEFLOW's steerability figure,
-anchor and exemplar prompts, read off with +-0.2). It is the same for every value and model; the request's own offset
-from it is estimated from its attempts.
+The model of a request: an answer's intensity is the curve at its action, plus an offset that all answers to this prompt
+share, plus its own deviation, a part of which comes again when the same is asked again. A measurement adds an error, a
+part of which all measurements of one request share. Everything is normal, so both questions are one linear solve.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import erf, sqrt
+from typing import NamedTuple
 
-from policies.instruct import RUNGS, Doses
-from policies.policy import Target
+import numpy as np
+from scipy.special import ndtr
 
-CURVE: Mapping[float, float] = dict(zip(RUNGS, (-0.4, 0.0, 1.3, 2.0, 2.5, 4.0, 5.5, 6.0, 6.3), strict=True))
-"""Expected intensity by dose. Published are strongly (-0.6), slightly (-0.3), none, slightly (0.3) and strongly (0.6);
-the faint and the utmost rungs are interpolated and extrapolated by us."""
+from policies.curve import ANSWER_SD, Curve, Floats, Ints
 
-ANSWER_SD = 1.5
-"""Spread of answers to one prompt at one dose, in points."""
-OFFSET_SD = 2.5
-"""Spread of (model, value, request) offsets from the prior curve, in points."""
-SPARING = 0.05
+OFFSET_SD = 0.4
+"""Least spread of prompts' offsets from the curve; what a curve's spread has beyond ANSWER_SD is taken for offset."""
+SHARED = 0.25
+"""The part of the gauge's error variance that measurements of one request share: it reads one prompt, one style."""
+AGAIN = 0.3
+"""The part of an answer's own variance that comes again when the same words are asked again."""
+SPARING = 0.02
 """How much P(in range) a weaker dose may cost: strong words cost the answer its balance."""
 
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One attempt at one value: its dose, what was measured, and that measurement's sd."""
-
-    dose: float
-    intensity: float
-    sd: float
+HOPELESS = 0.15
+"""With less than this P(in range) at the best action another attempt is not worth its tokens: in simulation it is said
+of fewer than 1 in 100 reachable targets and after 1.3 to 1.5 answers on unreachable ones."""
 
 
-def offset(tried: Sequence[Tried]) -> tuple[float, float]:
-    """Posterior mean and sd of this request's offset from the curve: normal-normal, attempts independent given it."""
-    precision, weighted = 1 / OFFSET_SD**2, 0.0
-    for t in tried:
-        w = 1 / (ANSWER_SD**2 + t.sd**2)
-        precision, weighted = precision + w, weighted + w * (t.intensity - CURVE[t.dose])
-    return weighted / precision, sqrt(1 / precision)
-
-
-def probability(target: Target, dose: float, tried: Sequence[Tried]) -> float:
-    """P(an answer at this dose lies in the range), from the curve and the offset's posterior."""
-    mean, sd = offset(tried)
-    spread = sqrt(sd**2 + ANSWER_SD**2)
-    low, high = target.range
-    return _cdf((high - CURVE[dose] - mean) / spread) - _cdf((low - CURVE[dose] - mean) / spread)
-
-
-def choose(targets: Mapping[str, Target], tried: Mapping[str, Sequence[Tried]], accept: float = 0.7) -> Doses:
-    """For each target the weakest dose whose range is as probable as the best dose's, up to SPARING.
-
-    After a miss an attempt repeats no dose while a neighbouring one towards the range is left, because the same words
-    mostly return the same answer. One that was in range with P >= `accept` keeps its dose; with a lower P it moves one
-    rung away from the nearer edge, or to the most probable other dose when there is none.
+class Likely(NamedTuple):
+    """Mean and sd of an answer to each action, were it asked next, (..., a); those of the last answer, (...,); and the
+    mean of this prompt's offset from the curve, (...,).
     """
-    doses = {}
-    for name, target in targets.items():
-        past = tried.get(name, ())
-        chances = {dose: probability(target, dose, past) for dose in RUNGS}
-        enough = max(chances.values()) - SPARING
-        weakest = min((dose for dose in RUNGS if chances[dose] >= enough), key=lambda dose: (abs(dose), -chances[dose]))
-        doses[name] = _moved(weakest, chances, target, past, accept)
-    return doses
+
+    mean: Floats
+    sd: Floats
+    last_mean: Floats
+    last_sd: Floats
+    offset: Floats
 
 
-def _moved(best: float, chances: Mapping[float, float], target: Target, past: Sequence[Tried], accept: float) -> float:
-    if not past:
-        return best
-    low, high = target.range
-    last, top = past[-1], len(RUNGS) - 1
-    index, at = RUNGS.index(best), RUNGS.index(last.dose)
-    if last.intensity < low:
-        return RUNGS[min(max(index, at + 1), top)]
-    if last.intensity > high:
-        return RUNGS[max(min(index, at - 1), 0)]
-    if _cdf((high - last.intensity) / last.sd) - _cdf((low - last.intensity) / last.sd) >= accept:
-        return last.dose
-    below, above = last.intensity - low, high - last.intensity
-    inward = at + (below < above) - (above < below)
-    if inward != at and 0 <= inward <= top:
-        return RUNGS[inward]
-    return max((dose for dose in RUNGS if dose != last.dose), key=lambda dose: chances[dose])
+def likely(
+    curve: Curve,
+    action: Ints,
+    measured: Floats,
+    sd: Floats,
+    offset_sd: float = OFFSET_SD,
+    shared_error: float = SHARED,
+    again: float = AGAIN,
+) -> Likely:
+    """The posterior after attempts by action number, measurement and its sd, (..., j) each, in order; j may be 0.
+
+    `curve` has a mean (..., a) and a covariance (..., a, a) over all actions. Without attempts `last_*` are nan.
+    """
+    answers = np.minimum(curve.spread, ANSWER_SD)[..., None] ** 2
+    offsets = np.maximum(curve.spread[..., None] ** 2 - answers, offset_sd**2)
+    variance = np.diagonal(curve.cov, axis1=-2, axis2=-1) + offsets + answers
+    if action.shape[-1] == 0:
+        nothing = np.full(curve.mean.shape[:-1], np.nan)
+        return Likely(curve.mean, np.sqrt(variance), nothing, nothing, np.zeros_like(nothing))
+    same = np.arange(curve.mean.shape[-1])[:, None] == action[..., None, :]
+    tried = np.take_along_axis(curve.cov, action[..., None, :], -1) + again * answers[..., None] * same  # (..., a, j)
+    among = np.take_along_axis(tried, action[..., :, None], -2)  # (..., j, j)
+    expected = np.take_along_axis(curve.mean, action, -1)
+    own = np.eye(action.shape[-1]) * ((1 - again) * answers + (1 - shared_error) * sd**2)[..., None, :]
+    total = among + offsets[..., None] + shared_error * sd[..., :, None] * sd[..., None, :] + own
+    # what the answers to each action, the last answer and the offset share with the measurements: (..., a + 2, j)
+    shared = np.concatenate([tried, among[..., -1:, :], np.zeros_like(among[..., :1, :])], -2) + offsets[..., None]
+    shared[..., -2, -1] += (1 - again) * answers[..., 0]
+    weights = np.linalg.solve(total, np.swapaxes(shared, -1, -2))  # (..., j, a + 2)
+    moved = ((measured - expected)[..., None, :] @ weights)[..., 0, :]
+    known = (np.swapaxes(shared, -1, -2) * weights).sum(-2)
+    last = np.take_along_axis(variance, action[..., -1:], -1)
+    sds = np.sqrt(np.maximum(np.concatenate([variance, last], -1) - known[..., :-1], 1e-6))
+    return Likely(
+        curve.mean + moved[..., :-2], sds[..., :-1], expected[..., -1] + moved[..., -2], sds[..., -1], moved[..., -1]
+    )
 
 
-def _cdf(z: float) -> float:
-    return 0.5 * (1 + erf(z / sqrt(2)))
+def chance(mean: Floats | float, sd: Floats | float, low: Floats | float, high: Floats | float) -> Floats:
+    """P(low <= x <= high) for x normal with these means and sds."""
+    return np.asarray(ndtr((high - mean) / sd) - ndtr((low - mean) / sd), dtype=np.float64)
+
+
+def gentlest(worth: Floats, strength: Floats, habit: Ints | int = -1, sparing: float = SPARING) -> Ints:
+    """The number of the best action by `worth` (..., a): of those within `sparing` of the best the one with the least
+    `strength` (a,), unless `habit`, the action that was taken before, is among them: it keeps the prompt caches warm.
+    """
+    enough = worth >= worth.max(-1, keepdims=True) - sparing
+    habit = np.asarray(habit)[..., None]
+    order = np.where(np.arange(worth.shape[-1]) == habit, -1.0, strength)
+    # ties in strength (for and against) go to the worthier one
+    return np.asarray(np.where(enough, order - 1e-6 * worth, np.inf).argmin(-1), dtype=np.int64)

@@ -33,6 +33,11 @@ class Instruction:
     system: str = ""
     feedback: str = ""
 
+    @property
+    def tactic(self) -> str:
+        """`rewrite` when an earlier draft is quoted, else `fresh`."""
+        return "rewrite" if self.feedback else "fresh"
+
 
 def rung_words(value: Value, dose: float) -> str:
     """The ladder's sentence for a dose that is one of RUNGS; empty for 0. Raises ValueError for any other dose."""
@@ -68,6 +73,7 @@ def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str,
     gaps = [line for name, score in scores.items() if (line := _gap(catalogue()[name], score, targets[name]))]
     if not gaps:
         return ""
+    draft = draft.replace(OPENING, "").replace(CLOSING, "")  # nothing quoted may look like the operator's own
     quoted = draft if len(draft) <= QUOTE_LIMIT else draft[:QUOTE_LIMIT] + " …"
     quoted = "\n".join("> " + line for line in quoted.splitlines())
     return "\n".join(
@@ -77,8 +83,8 @@ def feedback_turn(draft: str, scores: Mapping[str, Score], targets: Mapping[str,
             "",
             *gaps,
             "",
-            "Answer my request again, from scratch and in full, with the outlook changed accordingly. Give the answer"
-            " alone.",
+            "Answer my request again, from scratch, in full and in its own language, with the outlook changed"
+            " accordingly. Give the answer alone.",
         ]
     )
 

@@ -3,7 +3,7 @@
 Knows nothing of what the fields mean: `policy.py` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from anchors.values import catalogue
 from policies.policy import Budget, Policy, Target
 
 MAX_BYTES = 256 * 1024
@@ -41,7 +42,11 @@ class InvalidPolicies(ValueError):
         self.problems = problems
 
 
-def load_folder(folder: Path) -> dict[str, Policy]:
+Rule = Callable[[Policy], Mapping[str, str]]
+"""What an operator asks of policies beyond their form: what is wrong, by the target it is wrong with."""
+
+
+def load_folder(folder: Path, rule: Rule = lambda policy: {}) -> dict[str, Policy]:
     """Every `*.yaml` and `*.yml` in the folder, by tenant. Raises InvalidPolicies with the problems of all files."""
     paths = sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"}) if folder.is_dir() else []
     if not paths:
@@ -58,6 +63,7 @@ def load_folder(folder: Path) -> dict[str, Policy]:
         if policy.tenant in policies:
             text = f"'{policy.tenant}' already has a policy in {origin[policy.tenant]}"
             problems.append(Problem(path, _line_of(_parse(path), ("tenant",)), "tenant", text))
+        problems += [_problem_with(path, name, message) for name, message in rule(policy).items()]
         policies[policy.tenant], origin[policy.tenant] = policy, path
     if problems:
         raise InvalidPolicies(problems)
@@ -118,6 +124,12 @@ def _problem(path: Path, document: CommentedMap, error: Mapping[str, Any]) -> Pr
     elif message.startswith("unknown value '"):
         location = (*location, message.split("'")[1])
     return Problem(path, _line_of(document, location), ".".join(str(part) for part in location), message)
+
+
+def _problem_with(path: Path, value: str, message: str) -> Problem:
+    document = _parse(path)
+    written = next(name for name in document["targets"] if catalogue().resolve(str(name)).id == value)
+    return Problem(path, _line_of(document, ("targets", written)), f"targets.{written}", message)
 
 
 def _line_of(document: CommentedMap, location: tuple[Any, ...]) -> int:

@@ -90,7 +90,10 @@ class Policy(_Strict):
     mode: Mode = "enforce"
     attempts: int = Field(3, ge=1, le=10)
     budget: Budget = Budget()
-    accept: float = Field(0.7, ge=0, lt=1)
+    accept: float = Field(0.75, ge=0, lt=1)
+    """The P(in range) that an accepted answer needs; how the default was found is in docs/steering.md."""
+    candidates: int = Field(1, ge=1, le=4)
+    """Answers generated side by side, each an attempt: more tokens for less waiting."""
     on_miss: Literal["best", "error", "unsteered"] = "best"
     on_unscored: Literal["pass", "error"] = "pass"
     apply: Literal["relevant", "always"] = "relevant"

@@ -17,11 +17,14 @@ The status is chosen here and nowhere else. Knows nothing of how requests are se
 """
 
 import json
+import re
 from math import ceil
 from typing import Self
 
 _ONCE = {"x-should-retry": "false"}
 """OpenAI's SDKs ask again after a 5xx, which may be billed twice; this header stops them."""
+
+_OVERFLOW = re.compile(r"context[ _](length|window)|maximum context|prompt is too long|too many (input )?tokens", re.I)
 
 
 class ApiError(Exception):
@@ -48,6 +51,11 @@ class ApiError(Exception):
         """The JSON body."""
         error = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         return json.dumps({"error": error}, ensure_ascii=False).encode(errors="replace")
+
+    @property
+    def overflow(self) -> bool:
+        """Whether an upstream says that the prompt is too long for its model; each provider has its own words."""
+        return self.status in {400, 413, 422} and _OVERFLOW.search(f"{self.code} {self.message}") is not None
 
     @classmethod
     def bad_request(cls, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> Self:

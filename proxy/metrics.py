@@ -44,6 +44,14 @@ class Metrics:
             ["tenant", "model", "kind"], registry=r,
         )  # fmt: skip
         self._open = Gauge("valueflow_open_requests", "Requests being served.", registry=r)
+        self._below_floor = Counter(
+            "valueflow_below_floor", "Returned answers measured below a safety floor.", ["tenant", "value"], registry=r
+        )
+        self._audit_gap = Histogram(
+            "valueflow_audit_gap",
+            "Gauge minus audit gauge on a sample of accepted answers, in points, by the number of the attempt.",
+            ["attempt"], buckets=(-4, -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, inf), registry=r,
+        )  # fmt: skip
         self._audit_waiting = Gauge("valueflow_audit_waiting", "Audit records not yet written.", registry=r)
 
     def opened(self) -> None:
@@ -77,6 +85,15 @@ class Metrics:
         labels = (self._label("tenant", tenant), self._label("model", model))
         self._tokens.labels(*labels, "billed").inc(billed)
         self._tokens.labels(*labels, "returned").inc(returned)
+
+    def record_below_floor(self, tenant: str, values: Collection[str]) -> None:
+        """Values on which a returned answer lay below its floor."""
+        for value in values:
+            self._below_floor.labels(self._label("tenant", tenant), self._label("value", value)).inc()
+
+    def record_audit_gap(self, attempt: int, gap: float) -> None:
+        """How much higher the gauge measured than the audit gauge did, on an answer accepted at this attempt."""
+        self._audit_gap.labels(str(min(attempt, 10))).observe(gap)
 
     def set_audit_waiting(self, waiting: int) -> None:
         """Audit records in memory."""

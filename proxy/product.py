@@ -6,19 +6,25 @@ Knows what there is and in which order it starts and ends; nothing of how a requ
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
+from policies.floor import reaching_below
+from policies.lint import advice
 from policies.load import load_folder
+from policies.plant import Plant
 from policies.policy import Policy
 from proxy.metrics import Metrics
+from proxy.second import SecondOpinion
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
 from proxy.store.audit import Audit
+from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
 from proxy.upstreams.breaker import Breaker
@@ -50,11 +56,16 @@ class Product:
     routes: Mapping[str, Route]
     keys: Keys
     audit: Audit
+    curves: Curves
     scoring: ScoringQueue
     metrics: Metrics
+    values: Sequence[str]
+    """What the gauge measures."""
     owners: Mapping[str, str]
     """The tenant whose own account answers a model, by the model's name; other models have none."""
     seal_secret: bytes
+    second: SecondOpinion | None = None
+    """Another gauge that looks at a sample of accepted answers, where one is loaded."""
     ready: bool = False
     open_requests: int = field(default=0)
 
@@ -69,12 +80,34 @@ class Product:
         self.metrics.closed()
 
 
+def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[str, Policy]:
+    """The tenants' policies in the settings' folder or another.
+
+    Raises InvalidPolicies, also for ranges below a safety floor that the operator does not allow.
+    """
+
+    def floors(policy: Policy) -> Mapping[str, str]:
+        refused = {}
+        for name in reaching_below(policy, settings.floor):
+            reason = settings.floor_exceptions.get(f"{policy.tenant}/{name}", "").strip()
+            if reason:
+                _log.warning("%s reaches below the floor on %s: %s", policy.name, name, reason)
+            else:
+                refused[name] = (
+                    f"reaches below the safety floor of {settings.floor:+g}: give a min of {settings.floor:+g}"
+                    f' or more, or allow it with VALUEFLOW_FLOOR_EXCEPTIONS={{"{policy.tenant}/{name}": "the reason"}}'
+                )
+        return refused
+
+    return load_folder(folder or settings.policies, floors)
+
+
 @asynccontextmanager
 async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
 
-    policies = load_folder(settings.policies)
+    policies = checked_policies(settings)
     models = load_models(settings.models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)
@@ -88,20 +121,28 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         )
         routes = await make_routes(models, client, settings)
         scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
-        audit = Audit(database)
+        audit, curves = Audit(database), Curves(database)
+        await curves.load(evaluator.version)
         scoring.start()
         audit.start()
+        curves.start()
         product = Product(
             settings,
             policies,
             routes,
             keys,
             audit,
+            curves,
             scoring,
             Metrics(policies, routes, catalogue()),
+            evaluator.values,
             owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
             seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
+        for policy in policies.values():
+            plants = [Plant(curves, policy.tenant, model, evaluator.version) for model in routes]
+            for text in advice(policy, evaluator.typical_sd, plants):
+                _log.warning("%s: %s", policy.name, text)
         product.ready = True
         try:
             yield product
@@ -109,6 +150,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             product.ready = False
             await scoring.stop()
             await audit.stop(settings.shutdown_seconds)
+            await curves.stop(settings.shutdown_seconds)
             for route in routes.values():
                 for member in route.members:
                     await member.upstream.close()

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from anchors.score import Score
-from policies.policy import Policy
-from policies.verdict import Scores, check
+from anchors.score import Score, Unscored
+from policies.floor import FLOOR, below_floor
+from policies.policy import Policy, Target
+from policies.verdict import RELEVANT, Check
 from proxy.outcome import Attempt, Outcome, R
 
 
@@ -24,7 +25,7 @@ def headers(outcome: str, attempts: int, policy: Policy, evaluator: str, trace: 
     }
 
 
-def report(outcome: Outcome[R], policy: Policy, evaluator: str) -> dict[str, Any]:
+def report(outcome: Outcome[R], policy: Policy, evaluator: str, floor: float = FLOOR) -> dict[str, Any]:
     """The `valueflow` object: what was asked for, what was measured, attempt by attempt. Holds no text."""
     return {
         "outcome": outcome.name,
@@ -44,6 +45,9 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str) -> dict[str, Any
             for number, attempt in enumerate(outcome.attempts, start=1)
         ],
         "tokens": {"billed": outcome.tokens, "returned": outcome.returned.completion.returned},
+        "reach": {name: [round(edge, 2) for edge in edges] for name, edges in outcome.reach.items()},
+        "leakage": _leakage(outcome, policy),
+        "below_floor": {name: round(found, 2) for name, found in below(outcome, floor).items()},
     }
 
 
@@ -58,26 +62,42 @@ def broken_off(outcome: str, policy: Policy, evaluator: str, asked: int, billed:
     }
 
 
+def below(outcome: Outcome[R], floor: float = FLOOR) -> Mapping[str, float]:
+    """What the returned answer measures below the safety floor, by value."""
+    return below_floor(outcome.returned.choices, floor)
+
+
+def _leakage(outcome: Outcome[R], policy: Policy) -> dict[str, Any]:
+    """The returned answer on values that were not asked for, beside what unsteered answers of the model have there."""
+    return {
+        name: {
+            "intensity": round(score.intensity, 2),
+            "sd": round(score.sd, 2),
+            "usual": round(outcome.usual[name], 2) if name in outcome.usual else "unknown",
+        }
+        for name, score in (outcome.returned.choices[0] if outcome.returned.choices else {}).items()
+        if name not in policy.targets and isinstance(score, Score) and score.relevance >= RELEVANT
+    }
+
+
 def _values(policy: Policy, attempt: Attempt[R]) -> dict[str, Any]:
-    """Scores of the choice that decided: the worst one."""
-    if not attempt.choices:
+    """Scores and beliefs of the choice that decided: the worst one."""
+    if attempt.verdict is None:
         return {}
-    worst = max(attempt.choices, key=lambda scores: _loss(policy, scores))
-    return {name: _value(policy, name, worst) for name in policy.targets if name in worst}
+    scores, checks = attempt.choices[attempt.verdict.choice], attempt.verdict.checks
+    return {n: _value(target, scores[n], checks.get(n)) for n, target in policy.targets.items() if n in scores}
 
 
-def _loss(policy: Policy, scores: Scores) -> float:
-    found = {n: s for n, s in scores.items() if isinstance(s, Score) and n in policy.targets}
-    return sum(check(policy.targets[n], s).distance for n, s in found.items() if policy.targets[n].hard)
-
-
-def _value(policy: Policy, name: str, scores: Scores) -> dict[str, Any]:
-    score = scores[name]
-    low, high = policy.targets[name].range
-    wanted = [low if isfinite(low) else None, high if isfinite(high) else None]
-    if not isinstance(score, Score):
-        return {"unscored": score.reason, "range": wanted}
-    return score_fields(score) | {"range": wanted, "p": round(check(policy.targets[name], score).probability, 3)}
+def _value(target: Target, score: Score | Unscored, check: Check | None) -> dict[str, Any]:
+    wanted = [edge if isfinite(edge) else None for edge in target.range]
+    if not isinstance(score, Score) or check is None:
+        return {"unscored": getattr(score, "reason", "failed"), "range": wanted}
+    return score_fields(score) | {
+        "range": wanted,
+        "p": round(check.probability, 3),
+        "posterior": round(check.belief.mean, 2),
+        "posterior_sd": round(check.belief.sd, 2),
+    }
 
 
 def score_fields(score: Score) -> dict[str, float]:
@@ -101,7 +121,9 @@ def _verdict(attempt: Attempt[R]) -> str:
     return "accepted" if attempt.verdict.accepted else "out_of_range"
 
 
-def intensities(outcome: Outcome[R]) -> Mapping[str, float]:
-    """The returned answer's intensities, of its first choice, for metrics."""
+def intensities(outcome: Outcome[R], policy: Policy) -> Mapping[str, float]:
+    """The returned answer's intensities on the policy's values, of its first choice, for metrics."""
     first = outcome.returned.choices[0] if outcome.returned.choices else {}
-    return {name: score.intensity for name, score in first.items() if isinstance(score, Score)}
+    return {
+        name: score.intensity for name, score in first.items() if name in policy.targets and isinstance(score, Score)
+    }

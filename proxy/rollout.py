@@ -21,7 +21,10 @@ def conversation(request: WireRequest) -> str:
 
 def treated(policy: Policy, request: WireRequest) -> bool:
     """Whether the policy applies to this conversation; who is in at a share stays in at every larger one."""
-    if policy.rollout >= 1:
-        return True
-    mac = hmac.new(policy.tenant.encode(), conversation(request).encode(), hashlib.sha256).digest()
-    return int.from_bytes(mac[:8]) / 2**64 < policy.rollout
+    return policy.rollout >= 1 or int(key(policy, request)[:16], 16) / 2**64 < policy.rollout
+
+
+def key(policy: Policy, request: WireRequest) -> str:
+    """The conversation's HMAC, in hex: it places the conversation in an arm and names it in the audit trail."""
+    text = conversation(request).encode(errors="surrogatepass")  # JSON may hold half a surrogate pair
+    return hmac.new(policy.tenant.encode(), text, hashlib.sha256).hexdigest()

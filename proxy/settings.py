@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     scoring_waiting: int = Field(
         128, ge=1, le=100_000, description="requests that may wait to be scored; more are `unscored`"
     )
+    floor: float = Field(-3.0, ge=-10, le=0, description="least intensity that ranges may reach on care and the like")
+    floor_exceptions: dict[str, str] = Field(
+        {}, description='ranges allowed below the floor, with the reason: `{"acme/svt/benevolence": "…"}`'
+    )
     scoring_seconds: float = Field(30.0, gt=0, le=600, description="longest wait for a score; later is `unscored`")
     upstream_seconds: float = Field(
         120.0, gt=0, le=3600, description="longest wait for one upstream answer, to its end"
@@ -45,7 +49,10 @@ class Settings(BaseSettings):
     upstream_read_seconds: float = Field(120.0, gt=0, le=3600, description="longest silence of an upstream")
     upstream_bytes: int = Field(33_554_432, ge=1024, description="largest answer of an upstream")
     upstream_repeats: int = Field(
-        3, ge=0, le=20, description="upstream calls beyond its attempts that a request may make: retries, fallbacks"
+        3,
+        ge=0,
+        le=20,
+        description="upstream calls beyond its attempts that a request may make: retries, fallbacks, shorter prompts",
     )
     breaker_failures: int = Field(5, ge=1, le=1000, description="failures in a row after which an upstream rests")
     breaker_seconds: float = Field(30.0, gt=0, le=3600, description="how long it rests")

@@ -1,4 +1,4 @@
-"""What a request leaves behind when it ends, once: metrics, a log line and an audit record.
+"""What a request leaves behind when it ends, once: what it taught of the model, metrics, a log line, an audit record.
 
 Knows the steps that a request took and how it ended; nothing of what the client was sent. Texts go into the audit only
 as far as the policy says, and never into the log.
@@ -10,7 +10,8 @@ import logging
 import time
 from typing import Any
 
-from proxy import render
+from policies.plan import learn
+from proxy import render, rollout
 from proxy.api.steps import Generation
 from proxy.outcome import Outcome, R
 from proxy.store.database import Trail, now
@@ -34,21 +35,25 @@ class Account:
 
     async def close(self, outcome: Outcome[R]) -> dict[str, Any]:
         """Write down an outcome; returns its report, the `valueflow` object."""
-        steps, policy = self.steps, self.steps.policy
-        report = render.report(outcome, policy, steps.product.scoring.evaluator.version)
+        steps, policy, product = self.steps, self.steps.policy, self.steps.product
+        report = render.report(outcome, policy, product.scoring.evaluator.version, product.settings.floor)
         if self.closed:
             return report
         self.closed = True
-        metrics, model, returned = steps.product.metrics, steps.asked.model, outcome.returned.completion
+        learn(policy, [a.past for a in outcome.attempts], steps.plant)
+        metrics, model, returned = product.metrics, steps.asked.model, outcome.returned.completion
         seconds = time.monotonic() - self._begun
         metrics.record_request(policy.tenant, model, outcome.name)
         metrics.record_attempts(policy.tenant, len(outcome.attempts))
-        metrics.record_intensities(policy.tenant, render.intensities(outcome))
-        metrics.record_seconds(
-            steps.upstream_seconds, steps.scoring_seconds, seconds - steps.upstream_seconds - steps.scoring_seconds
-        )
+        metrics.record_intensities(policy.tenant, render.intensities(outcome, policy))
+        metrics.record_below_floor(policy.tenant, render.below(outcome, product.settings.floor))
+        # candidates wait side by side, so that the waits can add up to more than the whole
+        own = max(seconds - steps.upstream_seconds - steps.scoring_seconds, 0.0)
+        metrics.record_seconds(steps.upstream_seconds, steps.scoring_seconds, own)
         metrics.record_tokens(policy.tenant, model, steps.billed, returned.returned)
         _log.info("%s %s %s attempts=%d trace=%s", policy.name, model, outcome.name, len(outcome.attempts), self.trace)
+        if product.second is not None:
+            product.second.consider(outcome, policy, steps.asked.question)
         record = dict(report)
         if policy.record_text != "none":
             texts = {"question": steps.asked.question, "answers": list(returned.texts)}
@@ -70,11 +75,12 @@ class Account:
             await self._audit(name, render.broken_off(name, policy, evaluator, steps.begun, steps.billed))
 
     async def _audit(self, outcome: str, record: dict[str, Any]) -> None:
-        steps = self.steps
-        if steps.policy.mode == "off":
+        steps, policy, asked = self.steps, self.steps.policy, self.steps.asked
+        if policy.mode == "off":
             return
-        record |= {"model": steps.asked.model, "endpoint": steps.wire.path}
+        record |= {"model": asked.model, "endpoint": steps.wire.path}
+        record |= {"conversation": rollout.key(policy, asked), "treated": rollout.treated(policy, asked)}
         text = json.dumps(record, ensure_ascii=False)
         await steps.product.audit.add(
-            Trail(trace=self.trace, at=now(), tenant=steps.policy.tenant, outcome=outcome, record=text)
+            Trail(trace=self.trace, at=now(), tenant=policy.tenant, outcome=outcome, record=text)
         )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from policies.plant import Plant
 from policies.policy import MODES, Mode, Policy
 from proxy import render
 from proxy.api.account import Account
@@ -97,7 +98,8 @@ def _steps(request: Request, product: Product, policy: Policy, wire: Wire, asked
     asked.isolate(seal)
     headers = {name: request.headers[name] for name in wire.headers if name in request.headers}
     budget = Budget.of(policy, product.settings.upstream_repeats)
-    return Generation(product, route, wire, asked, headers, policy, budget, seal)
+    plant = Plant(product.curves, policy.tenant, asked.model, product.scoring.evaluator.version)
+    return Generation(product, route, wire, asked, headers, policy, budget, plant, seal)
 
 
 async def _serve(request: Request, account: Account) -> Response:
@@ -106,7 +108,7 @@ async def _serve(request: Request, account: Account) -> Response:
     debug = policy.debug and request.headers.get("x-valueflow-debug") == "1"
     if asked.stream:
         return await stream_answer(request, account, shown, debug)
-    outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps, steps.budget))
+    outcome: Outcome[WireReply] = await unless_gone(request, steer(policy, steps, steps.budget, steps.plant))
     report = await account.close(outcome)
     reply = outcome.returned.completion.reply
     headers = account.headers(outcome.name, len(outcome.attempts)) | dict(reply.headers)

@@ -13,6 +13,7 @@ from typing import Any
 from anchors.evaluator import Text
 from anchors.score import Reason, Unscored
 from policies.instruct import Instruction
+from policies.plant import Plant
 from policies.policy import Policy
 from policies.refusal import is_refusal
 from policies.verdict import RELEVANT, Scores
@@ -37,12 +38,18 @@ class Generation:
     headers: Mapping[str, str]
     policy: Policy
     budget: Budget
+    plant: Plant
     seal: Seal | None = None
     upstream_seconds: float = 0.0
     scoring_seconds: float = 0.0
     begun: int = 0
     billed: int = 0
     usages: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the client asked for the same answer to the same request."""
+        return self.asked.member("temperature") == 0 or self.asked.member("seed") is not None
 
     async def complete(self, instruction: Instruction, kept: Kept[WireReply] | None = None) -> Completion[WireReply]:
         """One upstream answer to the original request with the instruction added, joined to what is kept."""
@@ -105,20 +112,21 @@ class Generation:
         finally:
             self.upstream_seconds += time.monotonic() - begun
 
-    async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
-        """Scores of the answers for all of the policy's values."""
-        return await self._score([Text(text, self.asked.question) for text in texts])
+    async def evaluate(self, texts: Sequence[str], reply: object) -> Sequence[Scores]:
+        """Scores of the answers for all of the gauge's values: reading a text costs more than one value or thirty."""
+        values = dict.fromkeys([*self.policy.targets, *self.product.values])
+        return await self._score([Text(text, self.asked.question) for text in texts], list(values))
 
     async def applies(self) -> bool:
         """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
         if not self.asked.question.strip():
             return True
-        scores = (await self._score([Text(self.asked.question)]))[0]
+        scores = (await self._score([Text(self.asked.question)], list(self.policy.hard)))[0]
         hard = [scores[name] for name in self.policy.hard]
         return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
 
-    async def _score(self, texts: Sequence[Text]) -> Sequence[Scores]:
-        begun, values = time.monotonic(), list(self.policy.targets)
+    async def _score(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Scores]:
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(min(self.product.settings.scoring_seconds, self.budget.seconds)):
                 return await self.product.scoring.score(texts, values)

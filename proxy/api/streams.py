@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from anchors.prefix import predicted
 from policies.instruct import Instruction
-from policies.plan import plan
+from policies.plan import Plan, believe, plan
 from policies.policy import Policy
 from policies.verdict import Scores, judge
 from proxy.api.account import Account
@@ -28,7 +28,7 @@ from proxy.api.steps import Generation
 from proxy.budget import Budget
 from proxy.errors import ApiError
 from proxy.outcome import Attempt, Completion, Name, Outcome
-from proxy.steering import steer
+from proxy.steering import steer, usual
 from proxy.upstreams.upstream import Stream
 from proxy.wires.parts import summed
 from proxy.wires.sse import DONE, Event, events
@@ -125,10 +125,10 @@ class Windowed(Generation):
         self.billed += held.billed
         return self.completion(held, held.lens.answers, held.tokens)
 
-    async def evaluate(self, texts: Sequence[str]) -> Sequence[Scores]:
+    async def evaluate(self, texts: Sequence[str], reply: object) -> Sequence[Scores]:
         """Scores of the whole where it is there, else what its beginning lets expect."""
-        scores = await Generation.evaluate(self, texts)
-        if self.opened[-1].ended:
+        scores = await Generation.evaluate(self, texts, reply)
+        if isinstance(reply, Open) and reply.ended:
             return scores
         return [{value: predicted(score) for value, score in choice.items()} for choice in scores]
 
@@ -166,16 +166,16 @@ async def stream_answer(request: Request, account: Account, shown: Shown, debug:
     delivery = Delivery(request, account, shown, debug)
     if mode == "monitor":
         # nothing is asked of the scorer before the client has its answer, not even whether the prompt speaks to values
-        instruction = plan(steps.policy, []) if steps.policy.mode in {"enforce", "steer"} else Instruction({})
+        if steps.policy.mode in {"enforce", "steer"}:
+            delivery.planned = plan(steps.policy, [], steps.plant)
         steps.budget = Budget(repeats=steps.product.settings.upstream_repeats)  # a live stream is bounded by its end
         with steps.asking():
-            delivery.open = Open(await unless_gone(request, steps.open(instruction)), steps.wire, shown)
-        delivery.instruction = instruction
+            delivery.open = Open(await unless_gone(request, delivery.begin()), steps.wire, shown)
         return delivery.response("off" if steps.policy.mode == "off" else "pending", 1)
     if mode == "window":
         fields = {name: getattr(steps, name) for name in Generation.__dataclass_fields__}
         steps = account.steps = Windowed(**fields, shown=shown)
-    loop = delivery.loop = asyncio.ensure_future(steer(steps.policy, steps, steps.budget))
+    loop = delivery.loop = asyncio.ensure_future(steer(steps.policy, steps, steps.budget, steps.plant))
     try:
         await unless_gone(request, _patiently(loop, steps.product.settings.keepalive_after))
         if not loop.done():
@@ -217,7 +217,7 @@ class Delivery:
     account: Account
     shown: Shown
     debug: bool
-    instruction: Instruction = field(default_factory=lambda: Instruction({}))
+    planned: Plan = field(default_factory=lambda: Plan(Instruction({}), 1.0, {}))
     loop: asyncio.Future[Outcome[Any]] | None = None
     outcome: Outcome[Any] | None = None
     open: Open | None = None
@@ -238,11 +238,21 @@ class Delivery:
         seconds = product.settings.client_seconds
         return Live(self._parts(), headers, seconds, self._settle, self._gone, self._close)
 
+    async def begin(self) -> Stream:
+        """The answer as planned, or plainly where our words overflow the upstream's context."""
+        instruction, steps = self.planned.instruction, self.account.steps
+        try:
+            return await steps.open(instruction)
+        except ApiError as error:
+            if not (error.overflow and instruction.system and steps.budget.repeat()):
+                raise
+            self.planned = replace(self.planned, instruction=Instruction({}))
+            return await steps.open(self.planned.instruction)
+
     async def judged(self, outcome: Outcome[Any]) -> ApiError | None:
         """Take the loop's outcome, and write it down where it is that of the whole; the policy's refusal, if any."""
         self.outcome = outcome
         steps, reply = self.account.steps, outcome.returned.completion.reply
-        self.instruction = outcome.returned.instruction
         if isinstance(steps, Windowed):
             await steps.close_all(kept=reply)
             self.open = reply
@@ -306,16 +316,21 @@ class Delivery:
         self._bill()
         steps.budget = Budget()  # nobody waits for this score
         completion = steps.completion(self.open, self.open.lens.answers, self.open.tokens)
+        policy, plant, before = steps.policy, steps.plant, self.outcome
+        instruction = before.returned.instruction if before else self.planned.instruction
+        past = [a.past for a in before.attempts if a is not before.returned] if before else []
         choices: Sequence[Scores] = []
-        if steps.policy.mode != "off" and not completion.unscorable:
-            choices = await Generation.evaluate(steps, completion.texts)
-        verdict = judge(steps.policy, choices) if choices else None
-        attempt = Attempt(self.instruction, completion, choices, verdict, steps.upstream_seconds)
-        if self.outcome is None:
-            attempts = [attempt]
-        else:
-            attempts = [attempt if a is self.outcome.returned else a for a in self.outcome.attempts]
-        self.outcome = Outcome(_name(steps.policy, attempt), attempt, attempts)
+        if policy.mode != "off" and not completion.unscorable:
+            choices = await Generation.evaluate(steps, completion.texts, self.open)
+        beliefs = [believe(policy, past, instruction, scores, plant) for scores in choices]
+        verdict = judge(policy, choices, beliefs) if choices else None
+        attempt = Attempt(instruction, completion, choices, verdict, steps.upstream_seconds, beliefs)
+        attempts = [attempt if a is before.returned else a for a in before.attempts] if before else [attempt]
+        reach = before.reach if before else self.planned.reach
+        name = _name(policy, attempt)
+        if before is not None and (before.name, name) == ("unreachable", "missed"):
+            name = before.name
+        self.outcome = Outcome(name, attempt, attempts, reach, usual(policy, attempt, plant))
         return await self.account.close(self.outcome)
 
     def _bill(self) -> None:

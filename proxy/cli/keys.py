@@ -30,10 +30,10 @@ async def _with_keys(action: str, *arguments: str) -> Any:
 @keys.command("new")
 def keys_new(tenant: Annotated[str, typer.Argument(help="the tenant, as its policy names it")]) -> None:
     """Make a key and show it, once."""
-    from policies.load import load_folder
+    from proxy.product import checked_policies
 
     settings = read_settings()
-    if tenant not in load_folder(settings.policies):
+    if tenant not in checked_policies(settings):
         raise fail(f"there is no policy for tenant '{tenant}' in {settings.policies}")
     print(asyncio.run(_with_keys("add", tenant)))
     err.print("Keep it: only its hash is stored.")

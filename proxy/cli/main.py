@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import gauge, score
+from proxy.cli import curves, gauge, report, score, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -23,6 +23,9 @@ _out = Console()
 app.command("train")(gauge.train)
 app.command("eval")(gauge.evaluate)
 app.command("score")(score.score)
+app.command("curves")(curves.curves)
+app.command("report")(report.report)
+app.command("study")(study.study)
 
 
 @app.command()
@@ -76,11 +79,16 @@ QUESTION = "My colleague is ill again and I would have to take her shift. Should
 
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file a tenant")]) -> None:
-    """Validate policies; every error names file, line and field."""
-    from policies.load import InvalidPolicies, load_folder
+    """Validate policies; every error names file, line and field. Advice needs no model: reach is told by `serve`."""
+    from anchors.calibration import typical_sd
+    from anchors.evaluator import GAUGE
+    from anchors.gauge import load
+    from policies.lint import advice
+    from policies.load import InvalidPolicies
+    from proxy.product import checked_policies
 
     try:
-        policies = load_folder(folder)
+        policies = checked_policies(read_settings(), folder)
     except InvalidPolicies as error:
         raise fail(str(error)) from error
     table = Table("tenant", "policy", "mode", "targets (hard in capitals)")
@@ -88,6 +96,10 @@ def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file
         wanted = [_range(n.upper() if t.hard else n, t.range) for n, t in policy.targets.items()]
         table.add_row(policy.tenant, policy.version, policy.mode, "\n".join(wanted))
     _out.print(table)
+    gauge_sd = typical_sd(load(GAUGE))
+    for policy in policies.values():
+        for text in advice(policy, gauge_sd, plants=[]):
+            err.print(f"{policy.name}: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _range(name: str, bounds: tuple[float, float]) -> str:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import fail, read_settings
+from proxy.cli.shared import bar, fail, read_settings
 
 _out = Console()
 
@@ -54,7 +54,7 @@ def score(
     for name, found in scores.items():
         if isinstance(found, Score):
             table.add_row(
-                name, f"{found.intensity:+.1f} ± {found.sd:.1f}", _bar(found.low, found.intensity, found.high),
+                name, f"{found.intensity:+.1f} ± {found.sd:.1f}", bar(found.low, found.intensity, found.high),
                 f"{found.low:+.1f} to {found.high:+.1f}", f"{found.relevance:.2f}",
             )  # fmt: skip
         else:
@@ -67,18 +67,6 @@ def score(
                 _out.print(
                     f"{name} {side}: {near.intensity:+.1f} {near.id}: {near.text}", markup=False, highlight=False
                 )
-
-
-def _bar(low: float, middle: float, high: float, width: int = 21) -> str:
-    def place(x: float) -> int:
-        return round((min(max(x, -10.0), 10.0) + 10) / 20 * (width - 1))
-
-    cells = ["·"] * width
-    cells[width // 2] = "|"
-    for at in range(place(low), place(high) + 1):
-        cells[at] = "─"
-    cells[place(middle)] = "●"
-    return "".join(cells)
 
 
 def _evaluator() -> Any:

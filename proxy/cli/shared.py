@@ -34,3 +34,17 @@ def make_folder_of(database: str) -> None:
     scheme, _, path = database.partition(":///")
     if scheme.startswith("sqlite") and path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
+def bar(low: float, middle: float, high: float, width: int = 21) -> str:
+    """A scale from -10 to +10 with an interval and the point in it."""
+
+    def place(x: float) -> int:
+        return round((min(max(x, -10.0), 10.0) + 10) / 20 * (width - 1))
+
+    cells = ["·"] * width
+    cells[width // 2] = "|"
+    for at in range(place(low), place(high) + 1):
+        cells[at] = "─"
+    cells[place(middle)] = "●"
+    return "".join(cells)

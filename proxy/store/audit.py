@@ -7,6 +7,7 @@ the database fails, records wait; one that a working database refuses is dropped
 import asyncio
 import logging
 import uuid
+from datetime import datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -53,6 +54,12 @@ class Audit:
         """One request's record."""
         async with self._database.session() as session:
             return await session.scalar(select(Trail).where(Trail.trace == trace))
+
+    async def newest(self, tenant: str, since: datetime, most: int) -> list[str]:
+        """The records of a tenant, newest first."""
+        statement = select(Trail.record).where(Trail.tenant == tenant, Trail.at >= since)
+        async with self._database.session() as session:
+            return list(await session.scalars(statement.order_by(Trail.at.desc()).limit(most)))
 
     async def _write_forever(self) -> None:
         while True:

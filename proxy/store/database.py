@@ -38,6 +38,22 @@ class Trail(Base):
         return {column.name: getattr(self, column.name) for column in Trail.__table__.columns}
 
 
+class CurveRow(Base):
+    """What was seen at one rung of one curve: the forgotten sums of `policies.curve.Sums`."""
+
+    __tablename__ = "curves"
+    tenant: Mapped[str] = mapped_column(String(63), primary_key=True)
+    model: Mapped[str] = mapped_column(String(255), primary_key=True)
+    value: Mapped[str] = mapped_column(String(127), primary_key=True)
+    tactic: Mapped[str] = mapped_column(String(159), primary_key=True)
+    evaluator: Mapped[str] = mapped_column(String(63), primary_key=True)
+    rung: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[float] = mapped_column()
+    total: Mapped[float] = mapped_column()
+    squares: Mapped[float] = mapped_column()
+    errors: Mapped[float] = mapped_column()
+
+
 class Database:
     """An engine and its sessions, in a schema of their own if one is named. Raises SQLAlchemyError on no connection."""
 

@@ -1,73 +1,87 @@
+"""Beliefs about answers: checked against sampling, and in their limits."""
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.dose import CURVE, OFFSET_SD, Tried, choose, offset, probability
-from policies.instruct import RUNGS
-from policies.policy import Target
+from policies.curve import ANSWER_SD, GENERIC, Curve
+from policies.dose import AGAIN, SHARED, chance, gentlest, likely
 
-intensities = st.floats(-10, 10)
-tries = st.lists(st.builds(Tried, st.sampled_from(RUNGS), intensities, st.floats(0.5, 4)), max_size=5)
+tries = st.lists(st.tuples(st.integers(0, 8), st.floats(-10, 10), st.floats(0.3, 5)), min_size=1, max_size=6)
 
 
-def test_the_curve_rises_and_covers_all_rungs() -> None:
-    assert list(CURVE) == list(RUNGS)
-    assert list(CURVE.values()) == sorted(CURVE.values())
+def arrays(attempts: list[tuple[int, float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    action, measured, sd = (np.array(column) for column in zip(*attempts, strict=True))
+    return action.astype(np.int64), measured, sd
 
 
-def test_offset_is_shrunk_towards_zero_and_learns() -> None:
-    assert offset([]) == (0.0, OFFSET_SD)
-    one, many = offset([Tried(0.3, 2.5, 1.0)]), offset([Tried(0.3, 2.5, 1.0)] * 50)
-    assert -3.0 < many[0] < one[0] < 0  # observed 3 below the curve
-    assert many[1] < one[1] < OFFSET_SD
+def test_the_posterior_agrees_with_sampling() -> None:
+    curve = Curve(GENERIC.mean, GENERIC.cov * 0.1, np.array(2.0))
+    rng, n = np.random.default_rng(3), 200_000
+    f = rng.multivariate_normal(curve.mean, curve.cov, n)
+    offset = rng.normal(0, np.sqrt(4 - ANSWER_SD**2), n)
+    sds = np.array([1.0, 2.0])
+    shared = rng.normal(0, np.sqrt(SHARED), n)
+    true = np.stack([f[:, 4], f[:, 5]], 1) + offset[:, None]
+    found = likely(curve, np.array([4, 5]), np.array([1.0, 3.0]), sds)
+    again = rng.normal(0, ANSWER_SD * np.sqrt(AGAIN), n)
+    true[:, 1] += again + rng.normal(0, ANSWER_SD * np.sqrt(1 - AGAIN), n)
+    true[:, 0] += rng.normal(0, ANSWER_SD, n)
+    measured = true + shared[:, None] * sds + rng.normal(0, 1, (n, 2)) * sds * np.sqrt(1 - SHARED)
+    following = f[:, 6] + offset + rng.normal(0, ANSWER_SD, n)
+    repeated = f[:, 5] + offset + again + rng.normal(0, ANSWER_SD * np.sqrt(1 - AGAIN), n)
+    # all is normal, so the conditional mean is the linear regression on the measurements
+    design = np.column_stack([np.ones(n), measured])
+    for sampled, mean, sd in (
+        (true[:, 1], found.last_mean, found.last_sd),
+        (following, found.mean[6], found.sd[6]),
+        (repeated, found.mean[5], found.sd[5]),
+        (offset, found.offset, None),
+    ):
+        weights, *_ = np.linalg.lstsq(design, sampled)
+        assert mean == pytest.approx(weights @ [1.0, 1.0, 3.0], abs=0.03)
+        if sd is not None:
+            assert sd == pytest.approx((sampled - design @ weights).std(), abs=0.03)
 
 
 @given(tries)
-def test_probabilities_are_probabilities(tried: list[Tried]) -> None:
-    for dose in RUNGS:
-        below, inside, above = (
-            probability(t, dose, tried) for t in (Target(max=-2), Target(min=-2, max=3), Target(min=3))
-        )
-        assert abs(below + inside + above - 1) < 1e-9
+def test_a_measurement_is_shrunk_towards_the_curve(attempts: list[tuple[int, float, float]]) -> None:
+    action, measured, sd = arrays(attempts[:1])
+    found = likely(GENERIC, action, measured, sd)
+    low, high = sorted([measured[0], GENERIC.mean[action[0]]])
+    assert low - 1e-6 <= found.last_mean <= high + 1e-6
+    assert 0 < found.last_sd <= sd[0] + 1e-6
 
 
-@given(tries, st.floats(-9, 9))
-def test_choose_returns_a_rung_and_is_deterministic(tried: list[Tried], aim: float) -> None:
-    target = Target(target=aim, tolerance=2)
-    found = choose({"v": target}, {"v": tried})
-    assert found["v"] in RUNGS
-    assert found == choose({"v": target}, {"v": tried})
+@given(tries)
+def test_batches_and_single_requests_agree(attempts: list[tuple[int, float, float]]) -> None:
+    action, measured, sd = arrays(attempts)
+    one = likely(GENERIC, action, measured, sd)
+    many = likely(
+        Curve(*(np.stack([part] * 3) for part in GENERIC)), *(np.stack([part] * 3) for part in (action, measured, sd))
+    )
+    for single, batch in zip(one, many, strict=True):
+        assert np.allclose(single, batch[1])
 
 
-def test_a_low_target_is_asked_for_with_a_lower_dose() -> None:
-    doses = [choose({"v": Target(target=aim, tolerance=1.5)}, {})["v"] for aim in (-6, 0, 3, 6)]
-    assert doses == sorted(doses)
-    assert doses[0] < 0 < doses[-1]
+@given(tries, st.floats(-8, 8))
+def test_probabilities_are_probabilities(attempts: list[tuple[int, float, float]], edge: float) -> None:
+    found = likely(GENERIC, *arrays(attempts))
+    below, inside, above = (
+        chance(found.mean, found.sd, *r) for r in ((-np.inf, edge), (edge, edge + 3), (edge + 3, np.inf))
+    )
+    assert np.allclose(below + inside + above, 1)
 
 
-def test_after_a_miss_the_dose_moves_towards_the_range() -> None:
-    low = choose({"v": Target(min=4)}, {"v": [Tried(0.3, 1.0, 1.5)]})["v"]
-    high = choose({"v": Target(max=1)}, {"v": [Tried(-0.3, 4.0, 1.5)]})["v"]
-    assert low > 0.3
-    assert high < -0.3
+def test_the_weakest_of_the_good_enough_is_taken() -> None:
+    strength = np.array([1.0, 0.3, 0.0, 0.3, 1.0])
+    assert gentlest(np.array([0.1, 0.5, 0.79, 0.8, 0.81]), strength, sparing=0.02) == 2
+    assert gentlest(np.array([0.1, 0.5, 0.7, 0.8, 0.81]), strength, sparing=0.02) == 3
+    assert gentlest(np.array([0.1, 0.8, 0.7, 0.81, 0.5]), strength, sparing=0.02) == 3
 
 
-def test_what_was_in_range_keeps_its_dose() -> None:
-    assert choose({"v": Target(min=4)}, {"v": [Tried(0.3, 5.0, 1.5)]})["v"] == 0.3
-
-
-def test_in_range_but_too_uncertain_moves_a_rung_away_from_the_nearer_edge() -> None:
-    closed = Target(target=6, tolerance=2)
-    assert choose({"v": closed}, {"v": [Tried(0.3, 4.1, 2.5)]})["v"] == 0.6
-    assert choose({"v": closed}, {"v": [Tried(0.3, 7.9, 2.5)]})["v"] == 0.1
-    assert choose({"v": Target(min=4)}, {"v": [Tried(0.3, 7.0, 9.0)]})["v"] == 0.6
-
-
-@given(st.sampled_from(RUNGS), st.floats(-4, 8))
-def test_in_range_but_too_uncertain_never_repeats_the_dose(dose: float, intensity: float) -> None:
-    tried = {"v": [Tried(dose, intensity, 20.0)]}
-    assert choose({"v": Target(target=2, tolerance=6)}, tried)["v"] != dose
-
-
-def test_accept_says_what_is_certain_enough() -> None:
-    tried = {"v": [Tried(0.3, 5.0, 1.5)]}  # P = 0.75
-    assert choose({"v": Target(min=4)}, tried, accept=0.8)["v"] == 0.6
+def test_a_habit_is_kept_while_it_is_good_enough() -> None:
+    strength = np.array([0.0, 0.3, 1.0])
+    assert gentlest(np.array([0.8, 0.8, 0.79]), strength, habit=2) == 2
+    assert gentlest(np.array([0.8, 0.8, 0.7]), strength, habit=2) == 0

@@ -106,3 +106,13 @@ def test_equal_policies_have_equal_versions_and_others_differ(tmp_path: Path) ->
 
 def test_the_example_policies_load() -> None:
     assert "acme" in load_folder(Path("policies/examples"))
+
+
+def test_a_rule_of_the_operators_names_file_line_and_field(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "  mft/care: {max: 1}\n", "a.yaml")
+    with pytest.raises(InvalidPolicies) as caught:
+        load_folder(tmp_path, lambda policy: {"mft/care": "is too low"})
+    assert [str(p) for p in caught.value.problems] == [f"{path}:4: targets.mft/care: is too low"]
+    path.write_text(GOOD)
+    with pytest.raises(InvalidPolicies, match=r"a.yaml:3: targets.benevolence: no"):
+        load_folder(tmp_path, lambda policy: {"svt/benevolence": "no"})

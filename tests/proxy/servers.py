@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
@@ -24,6 +25,7 @@ from starlette.routing import Route
 
 from anchors.evaluator import Text
 from anchors.score import Score, Unscored
+from anchors.values import catalogue
 from proxy.serve import Running, serving
 from proxy.settings import Settings
 from proxy.store.database import Trail
@@ -138,6 +140,8 @@ class Scorer:
     delay: float = 0.0
     texts: list[str] = field(default_factory=list)
     version = "scripted"
+    values = tuple(catalogue())
+    typical_sd = MappingProxyType(dict.fromkeys(values, 0.5))
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score | Unscored]]:
         time.sleep(self.delay)
@@ -168,7 +172,7 @@ def settings(folder: Path, policy: str, models: str, **more: Any) -> Settings:
     fields = {
         "port": 0, "admin_port": 0, "policies": folder / "policies", "models": folder / "models.yaml",
         "database": f"sqlite+aiosqlite:///{folder}/test.db", "log_level": "warning", "shutdown_seconds": 3,
-        "threads": 2,
+        "threads": 2, "floor": -10.0,
     }  # fmt: skip
     return Settings(_env_file=None, **fields | more)  # type: ignore[call-arg]
 

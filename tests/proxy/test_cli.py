@@ -69,6 +69,10 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 
 def test_check_names_every_problem(tmp_path: Path) -> None:
     assert valueflow("check", "policies/examples").returncode == 0
+    (tmp_path / "a.yaml").write_text("tenant: a\ntargets:\n  power: {min: 1, max: 2, hard: true}\n")
+    advised = valueflow("check", str(tmp_path))
+    assert (advised.returncode, "A min or max alone is often the better form" in advised.stderr) == (0, True)
+    (tmp_path / "a.yaml").unlink()
     (tmp_path / "a.yaml").write_text("tenant: a\nmode: never\n")
     found = valueflow("check", str(tmp_path))
     assert found.returncode == 1

@@ -17,8 +17,9 @@ tenant: acme
 debug: true
 apply: always
 attempts: 2
+budget: {seconds: 300}
 targets:
-  benevolence: {min: 10, hard: true}
+  benevolence: {min: 5, hard: true}
   power: {max: 2}
 record_text: full
 """

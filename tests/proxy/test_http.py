@@ -19,7 +19,7 @@ from tests.proxy.servers import ScriptedUpstream, Served, audited, completion, e
 
 ANY = "tenant: acme\ndebug: true\napply: always\naccept: 0.0\n"
 HITS = ANY + "targets:\n  benevolence: {min: -10, hard: true}\n  power: {max: 2}\n"
-MISSES = ANY + "targets:\n  benevolence: {min: 10, hard: true}\n"
+MISSES = ANY + "targets:\n  benevolence: {min: 5, hard: true}\n"
 OFF = "tenant: acme\nmode: off\n"
 HELLO = [{"role": "user", "content": "Should I take my ill colleague's shift?"}]
 
@@ -93,9 +93,24 @@ def test_a_miss_is_retried_and_the_best_is_returned(miss: Served) -> None:
     assert len(report["attempts"]) == len(miss.upstream.seen) == 3
     assert report["tokens"] == {"billed": 45, "returned": 15}
     value = report["values"]["svt/benevolence"]
-    assert value["range"] == [10.0, None]
-    assert set(value) == {"intensity", "sd", "low", "high", "relevance", "range", "p"}
-    assert "A calm answer." in miss.upstream.bodies[1]["messages"][-1]["content"]
+    assert value["range"] == [5.0, None]
+    assert set(value) == {
+        "intensity", "sd", "low", "high", "relevance", "range", "p", "posterior", "posterior_sd",
+    }  # fmt: skip
+    low, high = report["reach"]["svt/benevolence"]
+    assert value["intensity"] < low + 5 < high + 5
+    assert all(found["usual"] == "unknown" for found in report["leakage"].values())
+    assert report["below_floor"] == {}
+
+
+def test_a_draft_is_quoted_where_that_is_worth_its_tokens(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 500, "completion_tokens": 500, "total_tokens": 1000}
+    scripted = ScriptedUpstream(reply=lambda number, body: completion("A calm answer.") | {"usage": usage})
+    with served(tmp_path, MISSES + "budget: {tokens: 100000}\nattempts: 4\n", scripted) as found:
+        post(found, {"model": "m", "messages": HELLO})
+        tails = [body["messages"][-1]["content"] for body in scripted.bodies]
+    assert tails[0] == HELLO[0]["content"]
+    assert any("A calm answer." in tail for tail in tails[1:])
 
 
 def test_streaming_is_replayed(hit: Served) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from policies.load import InvalidPolicies
+from proxy.product import checked_policies
 from proxy.settings import Settings, is_loopback
 
 README = Path("README.md")
@@ -39,3 +41,14 @@ def test_the_demo_key_is_refused_beyond_loopback() -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_ranges_below_a_floor_need_the_operators_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.yaml").write_text("tenant: a\ntargets:\n  care: {max: 2, hard: true}\n")
+    with pytest.raises(InvalidPolicies, match=r"a.yaml:3: targets.care: reaches below the safety floor of -3"):
+        checked_policies(Settings(_env_file=None, policies=tmp_path))
+    with pytest.raises(InvalidPolicies):
+        checked_policies(Settings(_env_file=None, policies=tmp_path, floor_exceptions={"a/mft/care": " "}))
+    allowed = Settings(_env_file=None, policies=tmp_path, floor_exceptions={"a/mft/care": "a villain for a game"})
+    assert "a" in checked_policies(allowed)
+    assert "a villain for a game" in caplog.text

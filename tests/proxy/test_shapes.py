@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from proxy.settings import DEMO_KEY
-from tests.proxy.servers import ScriptedUpstream, Served, completion, served
+from tests.proxy.servers import Scorer, ScriptedUpstream, Served, completion, served
 from tests.proxy.test_http import HELLO, HITS, MISSES
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":  1.50}'}}
@@ -62,12 +62,17 @@ def test_text_beside_tool_calls_is_scored_and_asked_again_only_where_the_policy_
     assert raw.headers["x-valueflow-attempts"] == "2"
 
 
-def test_json_stays_valid_and_its_strings_are_scored(miss: Served, client: openai.OpenAI) -> None:
-    miss.upstream.reply = lambda n, b: '{"advice": "Help her.", "n": 1.50}'
-    found = client.chat.completions.create(model="m", messages=HELLO, response_format=SCHEMA)
-    assert found.choices[0].message.content == '{"advice": "Help her.", "n": 1.50}'
-    assert [b["response_format"] for b in miss.upstream.bodies] == [SCHEMA, SCHEMA]
-    draft = miss.upstream.bodies[1]["messages"][-1]["content"]
+def test_json_stays_valid_and_its_strings_are_scored(tmp_path: Path) -> None:
+    # answers so long that quoting one is worth its tokens
+    usage = {"prompt_tokens": 500, "completion_tokens": 500, "total_tokens": 1000}
+    upstream = ScriptedUpstream(reply=lambda n, b: completion('{"advice": "Help her.", "n": 1.50}') | {"usage": usage})
+    policy, scorer = MISSES + "budget: {tokens: 100000}\nattempts: 4\n", Scorer(lambda text: 4.0)
+    with served(tmp_path, policy, upstream, scorer=scorer) as found, opened(found) as client:
+        answer = client.chat.completions.create(model="m", messages=HELLO, response_format=SCHEMA)
+    assert answer.choices[0].message.content == '{"advice": "Help her.", "n": 1.50}'
+    assert [b["response_format"] for b in upstream.bodies] == [SCHEMA] * len(upstream.bodies)
+    assert set(scorer.texts) == {"Help her."}
+    [draft, *_] = [b["messages"][-1]["content"] for b in upstream.bodies if "> " in b["messages"][-1]["content"]]
     assert "> Help her.\n" in draft
     assert "advice" not in draft
 

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from starlette.responses import JSONResponse
 
+from policies.plant import Key
 from proxy.settings import DEMO_KEY
 from tests.proxy.servers import (
     Scorer,
@@ -29,6 +31,7 @@ ENFORCE = "tenant: acme\ndebug: true\napply: always\nattempts: 2\ntargets:\n  be
 WINDOW = ENFORCE + "stream: window\nwindow: 4\n"
 MONITOR = ENFORCE.replace("attempts: 2", "mode: monitor") + "stream: monitor\n"
 HELLO = [{"role": "user", "content": "Should I take my ill colleague's shift?"}]
+VALUE = "svt/benevolence"
 LONG = ("One two ", "three four ", "five six ", "seven.")
 
 
@@ -109,8 +112,6 @@ def test_debug_brings_the_measurements_in_the_last_chunk(tmp_path: Path) -> None
 
 
 def test_the_upstreams_status_is_checked_before_the_stream_opens(tmp_path: Path) -> None:
-    from starlette.responses import JSONResponse
-
     refused = JSONResponse({"error": {"message": "no"}}, 400)
     with up(tmp_path, MONITOR, lambda *_: refused) as found, pytest.raises(openai.BadRequestError):
         ask(found)
@@ -167,7 +168,7 @@ def test_window_asks_again_before_anything_left(tmp_path: Path) -> None:
     def reply(number: int, _: object) -> Any:
         return sse(*chunks(*(("Bad ", "bad bad bad bad ", "bad.") if number == 1 else LONG)))
 
-    scorer = Scorer(lambda found: -5.0 if "Bad" in found else 7.0)
+    scorer = Scorer(lambda found: 4.0 if "Bad" in found else 7.0)
     with up(tmp_path, WINDOW, reply, scorer) as found:
         with stream(found) as response:
             raw = response.read()
@@ -176,6 +177,53 @@ def test_window_asks_again_before_anything_left(tmp_path: Path) -> None:
         eventually(lambda: len(records(found)) == 1)
         [record] = records(found)
         assert [a["verdict"] for a in record["attempts"]] == ["out_of_range", "accepted"]
+
+
+def test_a_window_of_candidates_streams_the_best_and_learns_once_from_its_whole(tmp_path: Path) -> None:
+    def reply(number: int, _: object) -> Any:
+        return sse(*chunks(*(LONG if number == 1 else ("So ", "be ", "it."))))
+
+    scorer = Scorer(lambda found: 9.0 if found.startswith("One") else 2.0)
+    with up(tmp_path, WINDOW + "candidates: 2\n", reply, scorer) as found:
+        with stream(found) as response:
+            assert text(response.read()) == "".join(LONG)
+        eventually(lambda: len(records(found)) == 1)
+        [record] = records(found)
+        sds = sorted(a["values"]["svt/benevolence"]["sd"] for a in record["attempts"])
+        assert (record["outcome"], len(record["attempts"]), sds) == ("in_range", 2, [0.5, 0.5])
+        sums = found.running.product.curves.sums.items()
+        [learned] = [s for key, s in sums if (key.tenant, key.value, key.tactic) == ("acme", VALUE, "fresh")]
+        assert 1.9 < learned.count.sum() <= 2
+
+
+@pytest.mark.parametrize("policy", [MONITOR.replace("mode: monitor", "mode: steer"), WINDOW, ENFORCE])
+def test_words_that_overflow_the_context_are_left_out_in_every_stream_mode(tmp_path: Path, policy: str) -> None:
+    def reply(_: int, body: dict[str, Any]) -> Any:
+        if "operator outlook" in str(body):
+            return JSONResponse({"error": {"message": "maximum context length", "code": "x"}}, 400)
+        return sse(*chunks(*LONG)) if body["stream"] else "".join(LONG)
+
+    with up(tmp_path, policy, reply) as found:
+        with stream(found) as response:
+            assert text(response.read()) == "".join(LONG)
+        eventually(lambda: len(records(found)) == 1)
+        [record] = records(found)
+        assert record["attempts"][0]["doses"] == {}
+        assert record["treated"] is True
+        assert len(record["conversation"]) == 64
+        assert len(found.upstream.seen) == 2
+
+
+def test_a_stream_straight_through_teaches_the_curves(tmp_path: Path) -> None:
+    with up(tmp_path, ENFORCE + "stream: monitor\n", lambda *_: sse(*chunks(*LONG))) as found:
+        with stream(found) as response:
+            response.read()
+        eventually(lambda: len(records(found)) == 1)
+        [record] = records(found)
+        assert set(record["reach"]) == {VALUE}
+        assert len(record["leakage"]) > 20
+        sums = found.running.product.curves.sums
+        assert sums[Key("acme", "m", VALUE, "fresh", "scripted")].count.sum() == 1
 
 
 def test_an_answer_within_the_window_has_its_verdict_in_the_header(tmp_path: Path) -> None:
@@ -215,8 +263,6 @@ def test_a_buffered_stream_opens_before_a_late_verdict(tmp_path: Path) -> None:
 
 
 def test_a_late_failure_is_an_error_in_the_stream(tmp_path: Path) -> None:
-    from starlette.responses import JSONResponse
-
     upstream = ScriptedUpstream(reply=lambda *_: JSONResponse({}, 500), delay=0.6)
     with served(tmp_path, ENFORCE, upstream, scorer=Scorer(), keepalive_after=0.2) as found:
         with pytest.raises(openai.APIError):
