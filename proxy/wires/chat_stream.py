@@ -15,7 +15,7 @@ from proxy.wires.parts import counts
 from proxy.wires.sse import DONE, Event
 from proxy.wires.wire import Answer, Shown, WireRequest
 
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
+_MODEL = re.compile(rb'("model"\s*:\s*)"([^"\\]*)"')
 _FORBID_A_WINDOW = ("tools", "functions", "response_format", "logprobs", "top_logprobs", "audio")
 
 
@@ -95,9 +95,9 @@ def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
     A quote inside a string is escaped, so what is found is a member, and of one there can be no doubt.
     """
     found = _MODEL.findall(data)
-    if len(found) != 1 or found[0] != str(served).encode():
+    if len(found) != 1 or found[0][1] != str(served).encode():
         return None
-    return _MODEL.sub(lambda _: b'"model":' + json.dumps(model).encode(), data)
+    return _MODEL.sub(lambda member: member[1] + json.dumps(model).encode(), data)
 
 
 def _edited(data: bytes, hide: bool, model: str) -> bytes:
