@@ -175,7 +175,8 @@ def main() -> None:
                     f"LiteLLM proxy {LITELLM}": (LITELLM_PORT, for_litellm),
                     f"Portkey gateway {PORTKEY}": (PORTKEY_PORT, for_portkey),
                 }
-                rows += asyncio.run(beside(servers))
+                passed = asyncio.run(beside(servers))
+                write("gateways", passed, "pass-through, closed loop, one worker each, round by round in turn")
             for connections in (1, 32):
                 direct = asyncio.run(measure("upstream directly", UPSTREAM, "off", connections))
                 rows.append(direct)

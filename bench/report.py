@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def write(name: str, rows: list[dict[str, Any]], note: str = "") -> None:
-    """Print the rows and write them with machine, date and commit."""
+    """Print the rows and write them with machine, its load, date and commit."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(*columns, title=name, caption=note)
     for row in rows:
@@ -28,6 +28,7 @@ def write(name: str, rows: list[dict[str, Any]], note: str = "") -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z",
         "commit": commit(),
         "machine": machine(),
+        "load": [round(load, 1) for load in os.getloadavg()],
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(head | {"figures": rows}, indent=1) + "\n")
 

@@ -99,8 +99,10 @@ class Open:
 
     async def aclose(self) -> None:
         """Stop the work behind it."""
-        await self._events.aclose()
-        await self._stream.aclose()
+        try:
+            await self._events.aclose()
+        finally:
+            await self._stream.aclose()
 
 
 @dataclass(slots=True)
@@ -304,8 +306,10 @@ class Delivery:
         await self.account.break_off("cancelled")
 
     async def _close(self) -> None:
-        await self.stop()
-        self.account.steps.product.leave()
+        try:
+            await self.stop()
+        finally:
+            self.account.steps.product.leave()
 
     async def _measure(self) -> dict[str, Any]:
         """Score the whole of what flowed, unless that was done, and write it down; the report."""

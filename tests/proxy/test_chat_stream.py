@@ -28,8 +28,9 @@ def test_bytes_pass_and_the_text_is_gathered() -> None:
     assert (lens.answers[0].text, lens.tokens, lens.complete) == ("A calm answer.", 15, True)
 
 
-def test_only_the_models_name_changes() -> None:
-    raw = b'{"id": "1",  "model":"served-model","choices":[],"x":1.50}'
+@pytest.mark.parametrize("more", [b"", b',"y":{"model":"other"}', b',"y":"\\"model\\":\\"a\\""'])
+def test_only_the_models_name_changes(more: bytes) -> None:
+    raw = b'{"id": "1",  "model" : "served-model","choices":[],"x":1.50%s}' % more
     assert passed(ChatStream(), raw, shown=Shown("m"))[0] == b"data: " + raw.replace(b"served-model", b"m") + b"\n\n"
 
 
