@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,6 +78,7 @@ class Encoder:
             torch.set_num_threads(threads)
         self._model = SentenceTransformer(str(locate(model)), device=device)
         self._max_tokens = max_tokens
+        self._one_at_a_time = Lock()  # tokenizers cannot be shared by threads
         self._model.eval()
 
     def upper_layers(self) -> Sequence[torch.nn.Module]:
@@ -95,11 +97,11 @@ class Encoder:
         states: list[torch.Tensor] = []
         for start in range(0, len(order), self._batch_size):
             batch = [texts[i] for i in order[start : start + self._batch_size]]
-            features = dict(
-                self._model.tokenizer(
+            with self._one_at_a_time:
+                tokens = self._model.tokenizer(
                     batch, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
-                ).to(self._model.device)
-            )
+                )
+            features = dict(tokens.to(self._model.device))
             transformer: Any = self._model[0].auto_model
             output = transformer(**features, output_hidden_states=True)
             lengths = features["attention_mask"].sum(1).tolist()

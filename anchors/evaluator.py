@@ -77,7 +77,7 @@ class Evaluator:
     def __init__(self, encoder: EncodeWithLayers, gauge: Gauge) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
-        self._encoder = encoder
+        self.encoder = encoder
         self._panel = Panel(gauge)
         self._comparator = Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
@@ -101,7 +101,7 @@ class Evaluator:
 
     def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
         """Everything before calibration, for the values with these numbers."""
-        encoding = self._encoder([t.text for t in texts])
+        encoding = self.encoder([t.text for t in texts])
         stance, relevance = self._comparator.read([t.text for t in texts], encoding, columns)
         panels = [self._panel.find(encoding.embedding, column) for column in columns]
         utility = np.empty_like(stance)

@@ -29,6 +29,8 @@ REACH = 6.0
 """Nats beyond the outermost anchors in which a text is looked for."""
 WIDENED = 1.05
 """Judges err so much more than Plackett-Luce says, as measured on windows that the fit has not seen."""
+TYPICAL_SD = 1.5
+"""Points of error of one window, measured in the same way; a weaker model than those judges errs more."""
 AT_ONCE = 8
 """Windows that one judge gauge has open at a time."""
 
@@ -123,7 +125,7 @@ class JudgeGauge:
 
     def __init__(self, complete: Complete, name: str, gauge: Gauge, encode: Encode, values: Catalogue) -> None:
         self.version = f"judge-{name}-{gauge.vidb}"
-        self.values = gauge.values
+        self.typical_sd: Mapping[str, float] = dict.fromkeys(gauge.values, TYPICAL_SD)
         self._complete = complete
         self._name = name
         self._gauge = gauge

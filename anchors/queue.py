@@ -31,7 +31,8 @@ class ScoringQueue:
     """
 
     def __init__(self, evaluator: Evaluate, waiting: int = 128, batch: int = 16) -> None:
-        self.evaluator = evaluator
+        self.version = evaluator.version
+        self._evaluator = evaluator
         self._queue: asyncio.Queue[_Job] = asyncio.Queue(waiting)
         self._batch = batch
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
@@ -94,7 +95,7 @@ class ScoringQueue:
     def _evaluate(self, jobs: Sequence[_Job]) -> list[Sequence[Scores]]:
         """All texts in one encoder pass for the union of values, then each job its own part."""
         values = list(dict.fromkeys(v for job in jobs for v in job.values))
-        scores = iter(self.evaluator.evaluate([t for job in jobs for t in job.texts], values))
+        scores = iter(self._evaluator.evaluate([t for job in jobs for t in job.texts], values))
         return [[{v: s[v] for v in job.values} for s in (next(scores) for _ in job.texts)] for job in jobs]
 
 

@@ -21,12 +21,13 @@ from policies.load import load_folder
 from policies.plant import Plant
 from policies.policy import Policy
 from proxy.metrics import Metrics
-from proxy.second import SecondOpinion
+from proxy.second import Scoring, SecondOpinion
 from proxy.settings import DEMO_KEY, DEMO_TENANT, Settings
 from proxy.store.audit import Audit
 from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
+from proxy.upstreams.ask import ask
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
 from proxy.upstreams.route import Member, Route
@@ -34,6 +35,7 @@ from proxy.upstreams.translate import Translating
 from proxy.upstreams.upstream import (
     CompatibleModel,
     Entry,
+    InvalidModels,
     Limits,
     LiteLLMModel,
     LocalModel,
@@ -57,10 +59,10 @@ class Product:
     keys: Keys
     audit: Audit
     curves: Curves
-    scoring: ScoringQueue
+    scoring: Scoring
     metrics: Metrics
     values: Sequence[str]
-    """What the gauge measures."""
+    """What is measured on every answer beside the policy's targets."""
     owners: Mapping[str, str]
     """The tenant whose own account answers a model, by the model's name; other models have none."""
     seal_secret: bytes
@@ -106,6 +108,7 @@ def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[
 async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
+    from anchors.judge import JudgeGauge
 
     policies = checked_policies(settings)
     models = load_models(settings.models)
@@ -120,10 +123,20 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
         )
         routes = await make_routes(models, client, settings)
-        scoring = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
+        queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
+
+        def judge(setting: str, model: str) -> JudgeGauge:
+            if model not in routes:
+                raise InvalidModels(f"{setting}: model '{model}' is not in {settings.models}")
+            complete = ask(routes[model], settings.upstream_repeats)
+            return JudgeGauge(complete, model, evaluator.gauge, evaluator.encoder, catalogue())
+
+        judging = judge("VALUEFLOW_GAUGE_MODEL", settings.gauge_model) if settings.gauge_model else None
+        second = judge("VALUEFLOW_SECOND_MODEL", settings.second_model) if settings.second_model else None
+        scoring, metrics = judging or queue, Metrics(policies, routes, catalogue())
         audit, curves = Audit(database), Curves(database)
-        await curves.load(evaluator.version)
-        scoring.start()
+        await curves.load(scoring.version)
+        queue.start()
         audit.start()
         curves.start()
         product = Product(
@@ -134,21 +147,24 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             audit,
             curves,
             scoring,
-            Metrics(policies, routes, catalogue()),
-            evaluator.values,
+            metrics,
+            () if judging else evaluator.values,  # a model is asked once a value
+            second=SecondOpinion(second, metrics) if second else None,
             owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
             seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
         for policy in policies.values():
-            plants = [Plant(curves, policy.tenant, model, evaluator.version) for model in routes]
-            for text in advice(policy, evaluator.typical_sd, plants):
+            plants = [Plant(curves, policy.tenant, model, scoring.version) for model in routes]
+            for text in advice(policy, (judging or evaluator).typical_sd, plants):
                 _log.warning("%s: %s", policy.name, text)
         product.ready = True
         try:
             yield product
         finally:
             product.ready = False
-            await scoring.stop()
+            await queue.stop()
+            if product.second is not None:
+                await product.second.stop()
             await audit.stop(settings.shutdown_seconds)
             await curves.stop(settings.shutdown_seconds)
             for route in routes.values():

@@ -24,7 +24,9 @@ AT_ONCE = 16
 
 
 class Scoring(Protocol):
-    """What measures texts: the scoring queue of another evaluator."""
+    """What measures texts: the scoring queue of an evaluator, or a model that judges. `version` names it."""
+
+    version: str
 
     async def score(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Scores]:
         """Scores of each text, in order."""

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     scoring_waiting: int = Field(
         128, ge=1, le=100_000, description="requests that may wait to be scored; more are `unscored`"
     )
+    gauge_model: str = Field("", description="model that measures answers by ranking them, in place of the local gauge")
+    second_model: str = Field("", description="model that measures 5% of accepted answers again, as a second gauge")
     floor: float = Field(-3.0, ge=-10, le=0, description="least intensity that ranges may reach on care and the like")
     floor_exceptions: dict[str, str] = Field(
         {}, description='ranges allowed below the floor, with the reason: `{"acme/svt/benevolence": "…"}`'

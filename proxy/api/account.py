@@ -30,13 +30,13 @@ class Account:
 
     def headers(self, outcome: str, attempts: int) -> dict[str, str]:
         """The contract's headers for this request."""
-        evaluator = self.steps.product.scoring.evaluator.version
+        evaluator = self.steps.product.scoring.version
         return render.headers(outcome, attempts, self.steps.policy, evaluator, self.trace)
 
     async def close(self, outcome: Outcome[R]) -> dict[str, Any]:
         """Write down an outcome; returns its report, the `valueflow` object."""
         steps, policy, product = self.steps, self.steps.policy, self.steps.product
-        report = render.report(outcome, policy, product.scoring.evaluator.version, product.settings.floor)
+        report = render.report(outcome, policy, product.scoring.version, product.settings.floor)
         if self.closed:
             return report
         self.closed = True
@@ -71,7 +71,7 @@ class Account:
         steps.product.metrics.record_request(policy.tenant, steps.asked.model, name)
         if steps.begun:
             steps.product.metrics.record_tokens(policy.tenant, steps.asked.model, steps.billed, 0)
-            evaluator = steps.product.scoring.evaluator.version
+            evaluator = steps.product.scoring.version
             await self._audit(name, render.broken_off(name, policy, evaluator, steps.begun, steps.billed))
 
     async def _audit(self, outcome: str, record: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ async def _admit(request: Request, wire: Wire) -> Response:
     if policy is None:
         product.metrics.record_request(tenant, "other", "error")
         raise ApiError(403, f"No policy is loaded for tenant '{tenant}'.", "permission_error", None, "no_policy")
-    trace, evaluator = uuid.uuid4().hex, product.scoring.evaluator.version
+    trace, evaluator = uuid.uuid4().hex, product.scoring.version
     if product.open_requests >= product.settings.concurrent_requests:
         busy = ApiError.busy("Too many requests are being served, try again in a moment.")
         busy.headers |= render.headers("error", 0, policy, evaluator, trace)
@@ -98,7 +98,7 @@ def _steps(request: Request, product: Product, policy: Policy, wire: Wire, asked
     asked.isolate(seal)
     headers = {name: request.headers[name] for name in wire.headers if name in request.headers}
     budget = Budget.of(policy, product.settings.upstream_repeats)
-    plant = Plant(product.curves, policy.tenant, asked.model, product.scoring.evaluator.version)
+    plant = Plant(product.curves, policy.tenant, asked.model, product.scoring.version)
     return Generation(product, route, wire, asked, headers, policy, budget, plant, seal)
 
 

@@ -1,7 +1,6 @@
 """`valueflow vidb`: build, rank, fit, check, describe and exchange anchor databases."""
 
 import asyncio
-import json
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -174,12 +173,11 @@ def _completing(model: str) -> Any:
     """An async context with a function from prompt to answer, over one of the operator's models."""
     from contextlib import asynccontextmanager
 
-    from proxy.budget import Budget
     from proxy.errors import ApiError
     from proxy.product import make_routes
+    from proxy.upstreams.ask import ask
     from proxy.upstreams.compatible import pooled_client
-    from proxy.upstreams.upstream import Call, InvalidModels, load_models
-    from proxy.wires.chat import ChatReply
+    from proxy.upstreams.upstream import InvalidModels, load_models
 
     settings = read_settings()
     try:
@@ -195,14 +193,13 @@ def _completing(model: str) -> Any:
         try:
             route = (await make_routes(models, client, settings, only=model))[model]
 
+            asked = ask(route, settings.upstream_repeats)
+
             async def complete(prompt: str) -> str:
-                body = {"messages": [{"role": "user", "content": prompt}], "temperature": 0}
-                budget = Budget(repeats=settings.upstream_repeats)
                 try:
-                    reply = await route.complete(lambda name: Call(json.dumps({"model": name} | body).encode()), budget)
+                    return await asked(prompt)
                 except ApiError as error:
                     raise fail(error.message) from error
-                return ChatReply(reply.body).answers[0].text
 
             yield complete
         finally:

@@ -64,7 +64,7 @@ def test_the_openai_client_gets_an_answer_and_the_headers(hit: Served) -> None:
     assert raw.headers["x-valueflow-outcome"] == "in_range"
     assert raw.headers["x-valueflow-attempts"] == "1"
     assert raw.headers["x-valueflow-policy"].startswith("acme@")
-    assert raw.headers["x-valueflow-evaluator"] == hit.running.product.scoring.evaluator.version
+    assert raw.headers["x-valueflow-evaluator"] == hit.running.product.scoring.version
     assert len(raw.headers["x-valueflow-trace"]) == 32
 
 

@@ -21,6 +21,8 @@ POLICY = Policy(tenant="t", targets={VALUE: Target(min=1, hard=True)})
 class Second:
     """A fake second gauge: always the same answer."""
 
+    version = "second"
+
     def __init__(self, answer: Score | Unscored | Exception) -> None:
         self.answer = answer
         self.seen: list[Text] = []
