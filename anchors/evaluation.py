@@ -16,11 +16,13 @@ from scipy.stats import rankdata
 from anchors.calibration import fit_map
 from anchors.encoder import Encode, Encoding
 from anchors.evaluator import Evaluator, Text
+from anchors.judge import WIDENED, one_window_readings
 from anchors.score import Score
 from anchors.train.gauge import scores_of
 from anchors.train.head import fit
 from anchors.train.rows import Rows
 from anchors.values import Catalogue
+from anchors.vidb.rankings import Judged
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,6 +74,21 @@ def gauge_predictions(evaluator: Evaluator, rows: Rows, held: Ints) -> Predictio
     return Predictions(
         np.array([s.intensity for s in scores]), np.array([s.low for s in scores]), np.array([s.high for s in scores])
     )
+
+
+def judge_predictions(rankings: Sequence[Judged], rows: Rows, held: Ints) -> tuple[Predictions, Ints]:
+    """What one window of a judge says, and of which rows: those of `held` that these rankings hold.
+
+    Each text is read as if it were new, against the others of its window. The rankings must be none of the fit's.
+    """
+    numbers = zip(rows.text, rows.value, rows.utility, rows.intensity, strict=True)
+    known = {(rows.texts[t].id, rows.values[v]): (float(u), float(y)) for t, v, u, y in numbers}
+    readings = {(text, value): found for text, value, found in one_window_readings(rankings, known)}
+    keys = [(rows.texts[rows.text[r]].id, rows.values[rows.value[r]]) for r in held]
+    which = np.array([row for row, key in zip(held, keys, strict=True) if key in readings], dtype=np.int64)
+    found = [readings[key] for key in keys if key in readings]
+    intensity, half = np.array([f.intensity for f in found]), 1.645 * WIDENED * np.array([f.sd for f in found])
+    return Predictions(intensity, intensity - half, intensity + half), which
 
 
 def baselines(

@@ -7,7 +7,7 @@ runs, of tenants or of HTTP. VALUEFLOW (arXiv 2602.03160) measures in this way; 
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +94,8 @@ def one_window_readings(
 ) -> list[tuple[str, str, Reading]]:
     """(text, value, reading) for each text of these rankings, as if it were new and the others were its anchors.
 
-    `known` maps (text, value) to utility and intensity. Texts set aside as off the value read as zero by the judge
-    and are left out, as are rankings with fewer than two known anchors.
+    `known` maps (text, value) to utility and intensity. A text set aside as off the value reads as zero. Texts without
+    a known intensity, and rankings with fewer than three other texts that have one, are left out.
     """
     columns: dict[str, list[tuple[float, float]]] = {}
     for (_, value), pair in known.items():
@@ -108,11 +108,12 @@ def one_window_readings(
             continue
         fixed = dict(scale.cards())
         fixed |= {t: known[t, ranking.value][0] for t in ranking.order if (t, ranking.value) in known}
-        order = [i for i in ranking.order if i in fixed and i not in ranking.off]
-        if len(order) < len(MARKERS) + 3:
-            continue
-        texts = [i for i in order if i not in MARKERS]
-        found += [(text, ranking.value, read(order, text, fixed, scale)) for text in texts]
+        for text in (i for i in ranking.order if i in fixed and i not in MARKERS):
+            order = [i for i in ranking.order if i == text or (i in fixed and i not in ranking.off)]
+            if len(order) < len(MARKERS) + 4:
+                continue
+            reading = read(order, text, fixed, scale)
+            found.append((text, ranking.value, replace(reading, intensity=0.0) if text in ranking.off else reading))
     return found
 
 

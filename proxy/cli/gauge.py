@@ -14,6 +14,7 @@ from proxy.cli.shared import fail, read_settings
 _out = Console(width=150)
 VIDB = DATA / "vidb"
 GAUGE = DATA / "gauge"
+CHECK_ROUND = "check"
 FIGURES = ("pairwise", "pairwise_far", "conflict", "spearman", "mae", "sign", "coverage")
 _Folder = Annotated[Path, typer.Option(help="the VIDB's folder")]
 
@@ -69,6 +70,7 @@ def evaluate(
     vidb: _Folder = VIDB,
     split: Annotated[str, typer.Option(help="test, or calibration while choosing")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    judged_round: Annotated[str, typer.Option(help="a judge's round of windows that is not in the fit")] = CHECK_ROUND,
     threads: Annotated[int, typer.Option(help="CPU threads")] = 2,
 ) -> None:
     """Figures of the gauge on texts that it never saw, beside baselines, with 95% intervals over topics."""
@@ -77,12 +79,14 @@ def evaluate(
     from anchors.train.rows import read_rows
     from anchors.values import catalogue
     from anchors.vidb.manifest import verify
+    from anchors.vidb.rankings import read_rankings
     from anchors.vidb.texts import BrokenSet
 
     try:
         verify(vidb)
         rows = read_rows(vidb)
         ours = gauge.load(GAUGE)
+        rankings = read_rankings(vidb) if (vidb / "rankings.jsonl").exists() else []
     except (BrokenSet, gauge.BrokenGauge) as error:
         raise fail(str(error)) from error
     encode = _encoder(threads)
@@ -91,6 +95,9 @@ def evaluate(
     predictions = {"valueflow": evaluation.gauge_predictions(evaluator, rows, held)}
     predictions |= evaluation.baselines(evaluator, rows, held, encode, catalogue())
     reports = {name: evaluation.evaluate(p, rows, held) for name, p in predictions.items()}
+    judged, which = evaluation.judge_predictions([r for r in rankings if r.round == judged_round], rows, held)
+    if len(which):
+        reports[f"a judge, on {len(which)} rows"] = evaluation.evaluate(judged, rows, which)
     if as_json:
         print(json.dumps({name: report.as_dict() for name, report in reports.items()}))
         return
@@ -99,7 +106,8 @@ def evaluate(
     table = Table(
         "method", *FIGURES,
         title=f"gauge {ours.version} on split {split}: {len(held)} rows of {texts} texts, {topics} topics",
-        caption="mae in points of 20; conflict: rows of texts whose two values were ranked on opposite sides",
+        caption="mae in points of 20; conflict: rows of texts whose two values were ranked on opposite sides;"
+        " a judge: one window of a judge whose rankings are not in the fit, each text read against the others",
     )  # fmt: skip
     for name, report in reports.items():
         table.add_row(name, *(_figure(getattr(report, f)) for f in FIGURES))
