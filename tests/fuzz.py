@@ -94,6 +94,8 @@ def sse_reader(draw: random.Random) -> str:
     except ApiError:
         return "refused"
     assert raw.startswith(b"".join(kept)), "the bytes are kept"
+    for answer in lens.answers:
+        answer.text.encode()
     for part in out:
         data = part.removeprefix(b"data: ").strip()
         if part.startswith(b"data: {") and len(data.splitlines()) == 1:

@@ -33,7 +33,7 @@ class ChatStream:
     @property
     def answers(self) -> Sequence[Answer]:
         """What is there so far, one for each choice."""
-        return [Answer("".join(self._texts[i]), self._tools, self._refusal) for i in sorted(self._texts)]
+        return [Answer(_whole("".join(self._texts[i])), self._tools, self._refusal) for i in sorted(self._texts)]
 
     @property
     def complete(self) -> bool:
@@ -89,13 +89,22 @@ class ChatStream:
         return b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
+def _whole(text: str) -> str:
+    """The text with surrogate pairs that chunks cut in two put together, and lone halves replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
     """The chunk with its one member `model` replaced; None where it is not plain which one that is.
 
     A quote inside a string is escaped, so what is found is a member, and of one there can be no doubt.
     """
     found = _MODEL.findall(data)
-    if len(found) != 1 or found[0][1] != str(served).encode():
+    if len(found) != 1 or found[0][1] != str(served).encode(errors="replace"):
         return None
     return _MODEL.sub(lambda match: match[1] + json.dumps(model).encode(), data)
 

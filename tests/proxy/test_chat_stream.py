@@ -63,6 +63,19 @@ def test_what_is_no_chunk_is_a_502_without_its_text(data: dict | bytes) -> None:
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(("halves", "text"), [(("\\ud83d", "\\ude00"), "\U0001f600"), (("\\ud83d", "x"), "\ufffdx")])
+def test_halves_of_a_surrogate_pair_are_one_character_or_replaced(halves: tuple[str, str], text: str) -> None:
+    lens = ChatStream()
+    for half in halves:
+        passed(lens, b'{"model":"%s","choices":[{"delta":{"content":"%s"}}]}' % (b"served-model", half.encode()))
+    assert lens.answers[0].text == text
+
+
+def test_half_a_surrogate_pair_in_the_models_name_is_a_502() -> None:
+    with pytest.raises(ApiError):
+        passed(ChatStream(), b'{"model":"\\ud800","choices":[]}', shown=Shown("m"))
+
+
 def test_the_report_is_a_chunk_without_choices() -> None:
     lens = ChatStream()
     passed(lens, chunks("A")[1])
