@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test chaos fuzz check format bench bench-overhead bench-loop compatibility transcript eval gauge clean
+.PHONY: run test chaos fuzz check format bench bench-overhead bench-loop bench-score compatibility transcript eval gauge clean
 
 run: $(VENV)/.run
 	VALUEFLOW_PORT=$(PORT) $(BIN)/valueflow serve
@@ -34,13 +34,16 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-overhead bench-loop
+bench: bench-overhead bench-loop bench-score
 
 compatibility: $(VENV)/.dev
 	$(BIN)/python -m bench.compatibility
 
 bench-overhead: $(VENV)/.dev
 	$(BIN)/python -m bench.overhead
+
+bench-score: $(VENV)/.dev
+	$(BIN)/python -m bench.score
 
 bench-loop: $(VENV)/.dev
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.loop
