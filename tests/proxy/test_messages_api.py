@@ -52,12 +52,12 @@ def test_the_client_accepts_the_stream(hit: Served) -> None:
 
 
 def test_errors_are_anthropics(hit: Served) -> None:
-    with pytest.raises(anthropic.AuthenticationError) as caught:
-        client(hit, "wrong").messages.create(model="m", max_tokens=5, messages=HELLO)
+    with client(hit, "wrong") as made, pytest.raises(anthropic.AuthenticationError) as caught:
+        made.messages.create(model="m", max_tokens=5, messages=HELLO)
     assert caught.value.body["error"]["type"] == "authentication_error"
-    with pytest.raises(anthropic.NotFoundError):
-        client(hit).messages.create(model="made-up", max_tokens=5, messages=HELLO)
+    with client(hit) as made, pytest.raises(anthropic.NotFoundError):
+        made.messages.create(model="made-up", max_tokens=5, messages=HELLO)
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens is too large"}}
     hit.upstream.reply = lambda n, b: JSONResponse(error, 400)
-    with pytest.raises(anthropic.BadRequestError, match="max_tokens is too large"):
-        client(hit).messages.create(model="m", max_tokens=5, messages=HELLO)
+    with client(hit) as made, pytest.raises(anthropic.BadRequestError, match="max_tokens is too large"):
+        made.messages.create(model="m", max_tokens=5, messages=HELLO)

@@ -53,23 +53,25 @@ def test_the_client_accepts_the_stream(hit: Served) -> None:
 
 
 def test_state_belongs_to_the_tenant_whose_account_it_is(hit: Served) -> None:
-    with pytest.raises(openai.BadRequestError) as caught:
-        client(hit).responses.create(model="m", input="hi", previous_response_id="resp_1")
+    with client(hit) as made, pytest.raises(openai.BadRequestError) as caught:
+        made.responses.create(model="m", input="hi", previous_response_id="resp_1")
     assert (caught.value.param, caught.value.code) == ("previous_response_id", "state_not_available")
     assert not hit.upstream.seen
     first = client(hit).responses.create(model="own", input="hi")
     assert first.id != "resp_1"
     client(hit).responses.create(model="own", input="and now?", previous_response_id=first.id)
     assert hit.upstream.bodies[-1]["previous_response_id"] == "resp_1"
-    with pytest.raises(openai.NotFoundError):
-        client(hit).responses.create(model="own", input="hi", previous_response_id="resp_1")
+    with client(hit) as stranger, pytest.raises(openai.NotFoundError):
+        stranger.responses.create(model="own", input="hi", previous_response_id="resp_1")
 
 
 def test_another_tenant_is_no_owner(hit: Served) -> None:
     first = client(hit).responses.create(model="own", input="hi")
     add = hit.running.product.keys.add("rival")
     key = asyncio.run_coroutine_threadsafe(add, hit.loop).result(10)
-    rival = openai.OpenAI(base_url=hit.url + "/v1", api_key=key, max_retries=0)
-    with pytest.raises(openai.BadRequestError) as caught:
+    with (
+        openai.OpenAI(base_url=hit.url + "/v1", api_key=key, max_retries=0) as rival,
+        pytest.raises(openai.BadRequestError) as caught,
+    ):
         rival.responses.create(model="own", input="hi", previous_response_id=first.id)
     assert caught.value.code == "state_not_available"

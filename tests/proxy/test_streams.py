@@ -60,9 +60,9 @@ def text(raw: bytes) -> str:
     return "".join(c["delta"].get("content") or "" for e in objects(raw) for c in e.get("choices", []))
 
 
-def ask(found: Served) -> openai.Stream:
-    client = openai.OpenAI(base_url=found.url + "/v1", api_key=DEMO_KEY, max_retries=0)
-    return client.chat.completions.create(model="m", messages=HELLO, stream=True)
+def ask(found: Served) -> Iterator[Any]:
+    with openai.OpenAI(base_url=found.url + "/v1", api_key=DEMO_KEY, max_retries=0) as client:
+        yield from client.chat.completions.create(model="m", messages=HELLO, stream=True)
 
 
 def test_monitor_passes_the_upstreams_bytes_and_scores_them_afterwards(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_debug_brings_the_measurements_in_the_last_chunk(tmp_path: Path) -> None
 def test_the_upstreams_status_is_checked_before_the_stream_opens(tmp_path: Path) -> None:
     refused = JSONResponse({"error": {"message": "no"}}, 400)
     with up(tmp_path, MONITOR, lambda *_: refused) as found, pytest.raises(openai.BadRequestError):
-        ask(found)
+        list(ask(found))
 
 
 @pytest.mark.parametrize("policy", [MONITOR, WINDOW])
