@@ -29,6 +29,7 @@ class Comparator:
         self._network.load_state_dict(dict(gauge.network))
         self._network.eval()
         self._gauge = gauge
+        self._words = np.ascontiguousarray(gauge.words.T)
 
     def read(self, texts: Sequence[str], encoding: Encoding, columns: Sequence[int]) -> tuple[Floats, Floats]:
         """Raw stance in points and P(relevant), both (n, k), on the values with these numbers."""
@@ -38,8 +39,8 @@ class Comparator:
 
     def words(self, texts: Sequence[str], columns: Sequence[int]) -> Floats:
         """The linear reading of the words (n, k), in points."""
-        found: Floats = weighted(counts(texts), self._gauge.rarity) @ self._gauge.words[list(columns)].T
-        return found
+        found: Floats = weighted(counts(texts), self._gauge.rarity) @ self._words
+        return found[:, list(columns)]
 
     @torch.inference_mode()
     def network(self, encoding: Encoding, columns: Sequence[int]) -> tuple[Floats, Floats]:

@@ -105,9 +105,11 @@ class Evaluator:
         stance, relevance = self._comparator.read([t.text for t in texts], encoding, columns)
         panels = [self._panel.find(encoding.embedding, column) for column in columns]
         utility = np.empty_like(stance)
-        for place, panel in enumerate(panels):
-            wins = self._comparator.beats(stance[:, place, None], self.gauge.anchor_intensity[panel])
-            utility[:, place] = utility_against(self.gauge.anchor_utility[panel], wins)
+        for size in {panel.shape[1] for panel in panels}:  # values with panels of one size go together
+            places = [place for place, panel in enumerate(panels) if panel.shape[1] == size]
+            anchors = np.stack([panels[place] for place in places], axis=1)
+            wins = self._comparator.beats(stance[:, places, None], self.gauge.anchor_intensity[anchors])
+            utility[:, places] = utility_against(self.gauge.anchor_utility[anchors], wins)
         words = np.asarray([len(t.text.split()) for t in texts], dtype=np.float64)
         return Measured(utility, stance, relevance, words, panels)
 
