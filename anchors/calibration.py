@@ -30,12 +30,23 @@ class Estimate:
 
 def calibrate(gauge: Gauge, value: int, utility: float, relevance: float, words: float) -> Estimate:
     """The estimate for one utility of the value with this number. It is not clamped to the anchors' range."""
-    stance = gauge.intercept[value] + gauge.slope[value] * utility
-    intensity = float(mixed(stance, relevance))
-    drivers = error_drivers(np.array([stance]), np.array([relevance]), np.array([words]))
-    sd = float(predicted_sd(gauge.error, drivers)[0])
-    half = gauge.quantile * sd
-    return Estimate(intensity, sd, intensity - half, intensity + half)
+    read = (np.array([utility]), np.array([relevance]), np.array([words]))
+    (intensity,), (sd,) = predicted(gauge.slope[value], gauge.intercept[value], gauge.error, *read)
+    half = conformal_factor(gauge, value) * sd
+    return Estimate(float(intensity), float(sd), float(intensity - half), float(intensity + half))
+
+
+def conformal_factor(gauge: Gauge, value: int) -> float:
+    """Half the value's interval in predictive sds: its own factor where it was fitted to labels, or the gauge's."""
+    return gauge.factors.get(gauge.values[value], gauge.quantile)
+
+
+def predicted(
+    slope: float, intercept: float, error: Floats, utility: Floats, relevance: Floats, words: Floats
+) -> tuple[Floats, Floats]:
+    """Intensity and predictive sd (n,), in points, of n texts by one value's map."""
+    stance = intercept + slope * utility
+    return mixed(stance, relevance), predicted_sd(error, error_drivers(stance, relevance, words))
 
 
 def mixed(stance: Floats | float, relevance: Floats | float) -> Floats:

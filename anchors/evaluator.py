@@ -19,7 +19,7 @@ from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
 from anchors.plackett_luce import utility_against
 from anchors.score import Neighbour, Score, Unscored
-from anchors.values import DATA
+from anchors.values import GAUGE
 
 MAX_CHARACTERS = 200_000
 """Beyond this a text is not scored: the encoder would read a small part of it only."""
@@ -141,11 +141,8 @@ def _missing(value: str) -> int:
     raise KeyError(f"the evaluator has no anchors for {value}")
 
 
-GAUGE = DATA / "gauge"
-
-
 def default_evaluator(
     encoder: str, device: str | None = None, batch: int = 16, threads: int = 1, folder: Path = GAUGE
 ) -> Evaluator:
-    """The evaluator that ships with the product, on an encoder by name or path; loading needs no network."""
+    """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network."""
     return Evaluator(Encoder(encoder, device=device, batch_size=batch, threads=threads), load(folder))

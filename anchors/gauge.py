@@ -6,7 +6,7 @@ Knows names, shapes and checksums; nothing of how the parts are trained or used.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Gauge:
     point of difference to an anchor.
     Of the panel: `anchor_value` (A,) index into values, `anchor_embedding` (A, D), `anchor_intensity`,
     `anchor_utility` (A,), `anchor_id`, `anchor_text`. `slope`, `intercept` (V,) map utility to intensity;
-    `error` (5,) the log-sd model; `quantile` the conformal factor.
+    `error` (5,) the log-sd model; `quantile` the conformal factor, and `factors` those of values with one of their own.
     """
 
     encoder: str
@@ -55,6 +55,7 @@ class Gauge:
     vidb: str
     provisional: bool
     version: str = ""
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 _HALF = {"anchor_embedding", "words", "rarity"}
@@ -66,12 +67,14 @@ def save(gauge: Gauge, folder: Path) -> Gauge:
     """Write the folder and return the gauge with its version, a hash of everything in it."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays, rest = dict[str, Any](), dict[str, Any]()
-    for field in fields(gauge):
-        value = getattr(gauge, field.name)
+    for part in fields(gauge):
+        value = getattr(gauge, part.name)
         if isinstance(value, np.ndarray):
-            arrays[field.name] = value.astype(np.float16) if field.name in _HALF else value
-        elif field.name not in {"version", "network"}:
-            rest[field.name] = value
+            arrays[part.name] = value.astype(np.float16) if part.name in _HALF else value
+        elif part.name not in {"version", "network"}:
+            rest[part.name] = value
+    if not gauge.factors:
+        del rest["factors"]  # a gauge from before there were any keeps its version
     np.savez_compressed(folder / _ARRAYS, **arrays)
     save_file({k: v.detach().half().contiguous() for k, v in gauge.network.items()}, folder / _WEIGHTS)
     sums = {name: _sha256(folder / name) for name in (_ARRAYS, _WEIGHTS)}

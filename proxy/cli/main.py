@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import curves, gauge, report, score, study
+from proxy.cli import calibrate, curves, gauge, report, score, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -22,6 +22,7 @@ app.add_typer(vidb, name="vidb")
 _out = Console()
 app.command("train")(gauge.train)
 app.command("eval")(gauge.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("score")(score.score)
 app.command("curves")(curves.curves)
 app.command("report")(report.report)
@@ -81,22 +82,22 @@ QUESTION = "My colleague is ill again and I would have to take her shift. Should
 def check(folder: Annotated[Path, typer.Argument(help="folder with one YAML file a tenant")]) -> None:
     """Validate policies; every error names file, line and field. Advice needs no model: reach is told by `serve`."""
     from anchors.calibration import typical_sd
-    from anchors.evaluator import GAUGE
-    from anchors.gauge import load
+    from anchors.gauge import BrokenGauge, load
     from policies.lint import advice
     from policies.load import InvalidPolicies
     from proxy.product import checked_policies
 
+    settings = read_settings()
     try:
-        policies = checked_policies(read_settings(), folder)
-    except InvalidPolicies as error:
+        policies = checked_policies(settings, folder)
+        gauge_sd = typical_sd(load(settings.gauge_folder))
+    except (InvalidPolicies, BrokenGauge) as error:
         raise fail(str(error)) from error
     table = Table("tenant", "policy", "mode", "targets (hard in capitals)")
     for policy in policies.values():
         wanted = [_range(n.upper() if t.hard else n, t.range) for n, t in policy.targets.items()]
         table.add_row(policy.tenant, policy.version, policy.mode, "\n".join(wanted))
     _out.print(table)
-    gauge_sd = typical_sd(load(GAUGE))
     for policy in policies.values():
         for text in advice(policy, gauge_sd, plants=[]):
             err.print(f"{policy.name}: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,6 @@
 """`valueflow score`: measure texts from the command line, one or a file of them."""
 
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import bar, fail, read_settings
+from proxy.cli.shared import bar, fail, read_evaluator, read_settings
 
 _out = Console()
 
@@ -34,7 +33,7 @@ def score(
 
     if (text is None) == (jsonl is None):
         raise fail("give either a text or --jsonl FILE")
-    evaluator = _evaluator()
+    evaluator = read_evaluator(read_settings())
     if jsonl is not None:
         _score_lines(evaluator, jsonl)
         return
@@ -67,14 +66,6 @@ def score(
                 _out.print(
                     f"{name} {side}: {near.intensity:+.1f} {near.id}: {near.text}", markup=False, highlight=False
                 )
-
-
-def _evaluator() -> Any:
-    from anchors.evaluator import default_evaluator
-
-    settings = read_settings()
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    return default_evaluator(settings.encoder, settings.device or None, settings.scoring_batch, settings.threads)
 
 
 def _resolved(names: list[str]) -> list[str]:

@@ -1,12 +1,17 @@
 """What all commands share: settings read once, and errors shown as one message without a traceback."""
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 
 from proxy.settings import Settings
+
+if TYPE_CHECKING:
+    from anchors.evaluator import Evaluator
 
 err = Console(stderr=True)
 
@@ -27,6 +32,25 @@ def read_settings() -> Settings:
             name = f"VALUEFLOW_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
             lines.append(name + str(item["msg"]).removeprefix("Value error, "))
         raise fail("\n".join(lines)) from error
+
+
+def read_evaluator(settings: Settings) -> "Evaluator":
+    """The local evaluator on the settings' gauge, or an exit that says what is wrong with it."""
+    from anchors.encoder import CorruptModel
+    from anchors.evaluator import default_evaluator
+    from anchors.gauge import BrokenGauge
+
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    try:
+        return default_evaluator(
+            settings.encoder,
+            settings.device or None,
+            settings.scoring_batch,
+            settings.threads,
+            settings.gauge_folder,
+        )
+    except (BrokenGauge, CorruptModel) as error:
+        raise fail(str(error)) from error
 
 
 def make_folder_of(database: str) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from proxy.cli.shared import err, fail, make_folder_of, read_settings
+from proxy.cli.shared import err, fail, make_folder_of, read_evaluator, read_settings
 
 if TYPE_CHECKING:
     from proxy.settings import Settings
@@ -61,7 +61,6 @@ def study(
 
 
 async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int, out: Path) -> None:
-    from anchors.evaluator import default_evaluator
     from policies.plant import STUDY, Plant
     from proxy import study as work
     from proxy.product import make_routes
@@ -77,7 +76,7 @@ async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int
         raise fail(str(error)) from error
     if model not in models:
         raise fail(f"there is no model '{model}' in {settings.models}")
-    evaluator = default_evaluator(settings.encoder, settings.device or None, settings.scoring_batch, settings.threads)
+    evaluator = read_evaluator(settings)
     path = out / f"{model.replace('/', '_')}-{evaluator.version}-{seed}.jsonl"
     make_folder_of(settings.database)
     database, client = Database(settings.database), pooled_client(work.TOGETHER)

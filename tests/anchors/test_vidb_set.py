@@ -4,9 +4,8 @@ from collections import Counter
 
 import pytest
 
-from anchors.evaluator import GAUGE
 from anchors.gauge import load
-from anchors.values import DATA, catalogue
+from anchors.values import DATA, GAUGE, catalogue
 from anchors.vidb import check
 from anchors.vidb.manifest import read_manifest, verify
 from anchors.vidb.rankings import Judged, read_rankings
