@@ -81,6 +81,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         finally:
             public.should_exit = admin.should_exit = True
             await asyncio.gather(*tasks, return_exceptions=True)
+            gc.unfreeze()  # or a process that serves again keeps every model that it ever loaded
 
 
 async def _listen(server: uvicorn.Server) -> None:
