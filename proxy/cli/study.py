@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from proxy.cli.shared import err, fail, make_folder_of, read_evaluator, read_set
 if TYPE_CHECKING:
     from proxy.settings import Settings
     from proxy.study import Task
+    from proxy.upstreams.upstream import Entry
 
 _out = Console()
 TOKENS = 450
@@ -36,6 +38,7 @@ def study(
     from policies.instruct import RUNGS
     from proxy.study import StudyFailed, tasks
     from proxy.study import questions as read_questions
+    from proxy.upstreams.upstream import InvalidModels, load_models
 
     settings = read_settings()
     try:
@@ -44,6 +47,12 @@ def study(
         asked = read_questions(questions)
     except (UnknownValue, ValueError, OSError) as error:
         raise fail(str(error)) from error
+    try:
+        models = load_models(settings.models)
+    except InvalidModels as error:
+        raise fail(str(error)) from error
+    if model not in models:
+        raise fail(f"there is no model '{model}' in {settings.models}")
     if unknown := [d for d in rungs if d not in RUNGS]:
         raise fail(f"no such dose: {unknown[0]:g}; the ladder has {', '.join(f'{r:g}' for r in RUNGS)}")
     seed = secrets.randbelow(10**6) if seed is None else seed
@@ -55,12 +64,14 @@ def study(
     if not yes and not typer.confirm("Start?"):
         raise typer.Exit(1)
     try:
-        asyncio.run(_study(settings, model, todo, seed, out))
+        asyncio.run(_study(settings, models, model, todo, seed, out))
     except StudyFailed as error:
         raise fail(f"{error}; resume with --seed {seed}") from error
 
 
-async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int, out: Path) -> None:
+async def _study(
+    settings: "Settings", models: "Mapping[str, Entry]", model: str, todo: "list[Task]", seed: int, out: Path
+) -> None:
     from policies.plant import STUDY, Plant
     from proxy import study as work
     from proxy.product import make_routes
@@ -68,14 +79,7 @@ async def _study(settings: "Settings", model: str, todo: "list[Task]", seed: int
     from proxy.store.database import Database
     from proxy.study_page import page
     from proxy.upstreams.compatible import pooled_client
-    from proxy.upstreams.upstream import InvalidModels, load_models
 
-    try:
-        models = load_models(settings.models)
-    except InvalidModels as error:
-        raise fail(str(error)) from error
-    if model not in models:
-        raise fail(f"there is no model '{model}' in {settings.models}")
     evaluator = read_evaluator(settings)
     path = out / f"{model.replace('/', '_')}-{evaluator.version}-{seed}.jsonl"
     make_folder_of(settings.database)
