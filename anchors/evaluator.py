@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from anchors import calibration
@@ -18,6 +17,7 @@ from anchors.encoder import Encode, Encoder
 from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
 from anchors.plackett_luce import utility_against
+from anchors.reader import Precision, Read, load_reader
 from anchors.score import Neighbour, Score, Unscored
 from anchors.values import GAUGE
 
@@ -33,14 +33,6 @@ class Text:
 
     text: str
     question: str = ""
-
-
-class EncodeWithLayers(Encode, Protocol):
-    """An encoder whose upper layers the stance network can start from."""
-
-    def upper_layers(self) -> Sequence[torch.nn.Module]:
-        """Those layers; their weights are copied."""
-        ...
 
 
 class Evaluate(Protocol):
@@ -74,12 +66,12 @@ class Measured:
 class Evaluator:
     """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
 
-    def __init__(self, encoder: EncodeWithLayers, gauge: Gauge) -> None:
+    def __init__(self, encoder: Encode, gauge: Gauge, read: Read) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self.encoder = encoder
         self._panel = Panel(gauge)
-        self._comparator = Comparator(gauge, encoder.upper_layers())
+        self._comparator = Comparator(gauge, read)
         self.gauge = gauge
         self.values: Sequence[str] = gauge.values
         self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)
@@ -102,7 +94,7 @@ class Evaluator:
     def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
         """Everything before calibration, for the values with these numbers."""
         encoding = self.encoder([t.text for t in texts])
-        stance, relevance = self._comparator.read([t.text for t in texts], encoding, columns)
+        stance, relevance = self._comparator.read([t.text for t in texts], columns)
         panels = [self._panel.find(encoding.embedding, column) for column in columns]
         utility = np.empty_like(stance)
         for size in {panel.shape[1] for panel in panels}:  # values with panels of one size go together
@@ -142,7 +134,17 @@ def _missing(value: str) -> int:
 
 
 def default_evaluator(
-    encoder: str, device: str | None = None, batch: int = 16, threads: int = 1, folder: Path = GAUGE
+    encoder: str,
+    device: str | None = None,
+    batch: int = 16,
+    threads: int = 1,
+    folder: Path = GAUGE,
+    precision: Precision = "auto",
 ) -> Evaluator:
-    """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network."""
-    return Evaluator(Encoder(encoder, device=device, batch_size=batch, threads=threads), load(folder))
+    """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network.
+
+    Raises BrokenGauge, CorruptModel, and OSError when a model is not installed.
+    """
+    gauge = load(folder)
+    encode = Encoder(encoder, device=device, batch_size=batch, threads=threads)
+    return Evaluator(encode, gauge, load_reader(gauge.backbone, gauge.network, device or "", precision))

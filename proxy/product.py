@@ -126,6 +126,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             settings.scoring_batch,
             settings.threads,
             settings.gauge_folder,
+            settings.precision,
         )
         routes = await make_routes(models, client, settings)
         queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)

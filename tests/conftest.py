@@ -7,6 +7,7 @@ import pytest
 from anchors.encoder import Encoder
 from anchors.evaluator import Evaluator
 from anchors.gauge import load
+from anchors.reader import load_reader
 from anchors.values import GAUGE
 
 
@@ -17,7 +18,8 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="session")
 def evaluator(encoder: Encoder) -> Evaluator:
-    return Evaluator(encoder, load(GAUGE))
+    gauge = load(GAUGE)
+    return Evaluator(encoder, gauge, load_reader(gauge.backbone, gauge.network, device="cpu"))
 
 
 @pytest.fixture(autouse=True)
