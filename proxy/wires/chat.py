@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.chat_stream import ChatStream, windowable
+from proxy.wires.chat_stream import ChatStream
 from proxy.wires.document import Node
 from proxy.wires.parts import (
     JSON_FORMATS,
@@ -29,6 +29,8 @@ from proxy.wires.parts import (
 )
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Streamed, Wire
+
+_FORBID_A_WINDOW = ("tools", "functions", "response_format", "logprobs", "top_logprobs", "audio")
 
 
 class ChatRequest:
@@ -51,6 +53,11 @@ class ChatRequest:
         """Stored completions, files and earlier audio are the tenant's own, or not to be named (400)."""
         if seal is None and self._state is not None:
             raise ApiError.stateful(self._state)
+
+    @property
+    def windowable(self) -> bool:
+        """Not with tools, JSON, log-probabilities, audio or several choices."""
+        return not any(self.member(key) for key in _FORBID_A_WINDOW) and self.member("n") in {None, 1}
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -227,4 +234,4 @@ def _answer(message: dict[str, Any]) -> Answer:
     )
 
 
-CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream, windowable=windowable)
+CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream)

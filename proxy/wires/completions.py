@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
+from proxy.wires.chat_stream import ChunkStream
 from proxy.wires.parts import counts, edited, event, pieces, reply_document, request_document, typed, usage_of
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Streamed, Wire
@@ -17,7 +18,7 @@ from proxy.wires.wire import Answer, Shown, Streamed, Wire
 class CompletionsRequest:
     """A client's request for completions. Raises ApiError 400 naming the parameter that is wrong."""
 
-    structured = False
+    structured = windowable = False
 
     def __init__(self, raw: bytes) -> None:
         self._document = document = request_document(raw)
@@ -50,9 +51,9 @@ class CompletionsRequest:
         document = self._document
         if document.get("model") != model:
             document.set("model", model)
-        if document.get("stream"):
+        if streamed == "no" and document.get("stream"):
             document.set("stream", False)
-        if "stream_options" in document.fields:
+        if streamed == "no" and "stream_options" in document.fields:
             document.remove("stream_options")
         return document.edited()
 
@@ -108,4 +109,14 @@ class CompletionsReply:
         yield b"data: [DONE]\n\n"
 
 
-COMPLETIONS = Wire("completions", CompletionsRequest, CompletionsReply, most="monitor", turns="prompt")
+class CompletionsStream(ChunkStream):
+    """A streamed completion."""
+
+    def delta(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+        """Its text."""
+        return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
+
+
+COMPLETIONS = Wire(
+    "completions", CompletionsRequest, CompletionsReply, most="monitor", turns="prompt", stream=CompletionsStream
+)

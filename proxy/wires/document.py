@@ -104,6 +104,10 @@ class Document:
         """Put `value` where the node is."""
         self._edits.append((node.start, node.end, _dump(value)))
 
+    def splice(self, node: Node, text: str) -> None:
+        """Put JSON text where the node is."""
+        self._edits.append((node.start, node.end, text))
+
     def append(self, array: Node, value: Any) -> None:
         """Add `value` as the array's last item."""
         comma = "," if array.value else ""

@@ -5,12 +5,13 @@ Knows JSON and the likeness of the APIs; nothing that only one of them has.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
-from proxy.wires.wire import Shown
+from proxy.wires.sse import Event
+from proxy.wires.wire import Answer, Shown
 
 # tuples, since what is looked up in them comes from outside and may not be hashable
 SYSTEM_ROLES = ("system", "developer")
@@ -20,6 +21,7 @@ _REFERENCES = ("item_reference", "container_reference", "skill_reference")
 _THINK = re.compile(r"\s*<(think|thinking)>")
 _FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
 """Members whose keys are the client's own."""
+_CHARACTERS_A_TOKEN = 4
 _NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
 
 
@@ -118,6 +120,46 @@ def edited(document: Document, shown: Shown) -> bytes:
     if shown.extra is not None:
         document.set("valueflow", shown.extra)
     return document.edited()
+
+
+def event_object(event: Event) -> dict[str, Any]:
+    """What a streamed event says. Raises ApiError 502 when it is not a JSON object."""
+    try:
+        data = json.loads(event.data)
+    except (ValueError, RecursionError) as error:
+        raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
+    if not isinstance(data, dict):
+        raise ApiError.upstream("The upstream's stream holds what is no event.")
+    return data
+
+
+def object_within(event: Event, key: str) -> bytes:
+    """The bytes of the event's member `key`. Raises ApiError 502."""
+    document = reply_document(event.data)
+    node = document.fields[key]
+    return document.text[node.start : node.end].encode()
+
+
+def edited_within(event: Event, key: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """The event with the bytes of its member `key` edited. Raises ApiError 502."""
+    document = reply_document(event.data)
+    node = document.fields[key]
+    document.splice(node, edit(document.text[node.start : node.end].encode()).decode())
+    return event.carrying(document.edited())
+
+
+def whole(text: str) -> str:
+    """The text with surrogate pairs that events cut in two put together, and lone halves replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def guessed_tokens(answers: Sequence[Answer]) -> int:
+    """About how many tokens these are, for a stream that was broken off, or whose upstream does not say."""
+    return sum(len(answer.text) for answer in answers) // _CHARACTERS_A_TOKEN
 
 
 def usage_of(reply: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ class PlainRequest:
 
     stream = False
     include_usage = False
-    structured = False
+    structured = windowable = False
     question = ""
     first_texts = ""
 

@@ -1,5 +1,6 @@
 """What upstreams answer on each wire, as an official server writes it; used to script upstreams."""
 
+import json
 from typing import Any
 
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a": 1}',
@@ -61,3 +62,52 @@ def embedding(*numbers: float) -> dict[str, Any]:
     data = [{"object": "embedding", "index": 0, "embedding": list(numbers)}]
     usage = {"prompt_tokens": 3, "total_tokens": 3}
     return {"object": "list", "data": data, "model": "served-model", "usage": usage}
+
+
+def response_events(*texts: str, **more: Any) -> list[dict[str, Any]]:
+    """The events of a streamed response with reasoning and one message, as OpenAI sends them."""
+    whole = response(REASONING, "".join(texts), **more)
+    begun = whole | {"status": "in_progress", "output": [], "usage": None}
+    item, part = whole["output"][1], whole["output"][1]["content"][0]
+    at = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    found: list[dict[str, Any]] = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.in_progress", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": REASONING | {"summary": []}},
+        {"type": "response.output_item.done", "output_index": 0, "item": REASONING},
+        {"type": "response.output_item.added", "output_index": 1,
+         "item": item | {"status": "in_progress", "content": []}},
+        {"type": "response.content_part.added", "part": part | {"text": ""}, **at},
+        *({"type": "response.output_text.delta", "delta": text, "logprobs": [], **at} for text in texts),
+        {"type": "response.output_text.done", "text": part["text"], "logprobs": [], **at},
+        {"type": "response.content_part.done", "part": part, **at},
+        {"type": "response.output_item.done", "output_index": 1, "item": item},
+        {"type": "response.completed", "response": whole},
+    ]  # fmt: skip
+    return [{"sequence_number": number, **event} for number, event in enumerate(found)]
+
+
+def message_events(*texts: str, **more: Any) -> list[dict[str, Any]]:
+    """The events of a streamed message with thinking and one text block, as Anthropic sends them."""
+    usage = {"input_tokens": 7, "cache_read_input_tokens": 3, "output_tokens": 1}
+    begun = message(stop_reason=None, usage=usage, **more)
+    thinking = {"type": "thinking", "thinking": "", "signature": ""}
+    return [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": thinking},
+        {"type": "ping"},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Of power."}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": t}} for t in texts),
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+         "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+
+
+def named(*events: dict[str, Any]) -> list[bytes]:
+    """Events as bytes, each with its type for a name."""
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]

@@ -5,7 +5,8 @@ import pytest
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.responses import ResponsesReply, ResponsesRequest
+from proxy.wires.responses import ResponsesRequest
+from proxy.wires.responses_reply import ResponsesReply
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown
 from tests.proxy.replies import CALL, REASONING, REFUSAL, output_message, output_text, response
