@@ -1,4 +1,5 @@
-"""Streams of OpenAI's chunks, chat's and the legacy completions': a lens that gathers the answer while its bytes pass.
+"""Streams of OpenAI's chunks, chat's and the legacy completions': a lens that gathers the answer while its
+bytes pass, and replies replayed as such streams.
 
 Knows chunks; nothing of policies, scores or upstreams. Bytes change only where the client must see something else: the
 model's name, and a usage that it did not ask for.
@@ -6,7 +7,7 @@ model's name, and a usage that it did not ask for.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ApiError
@@ -104,6 +105,24 @@ class ChatStream(ChunkStream):
         """Its `delta`."""
         delta = choice.get("delta")
         return delta if isinstance(delta, dict) else None
+
+
+def replayed(
+    reply: Mapping[str, Any], kind: str, shown: Shown, choices: Iterator[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """A reply as chunks of that `kind`, each with one of the choices' pieces.
+
+    The `valueflow` object follows all choices in a chunk of its own; usage comes last, and only when asked.
+    """
+    head = {k: v for k, v in reply.items() if k not in {"choices", "usage"}} | {"object": kind, "model": shown.model}
+    head |= {"choices": []} | ({"usage": None} if shown.include_usage else {})
+    for choice in choices:
+        yield written(head | {"choices": [choice]})
+    if shown.extra is not None:
+        yield written(head | {"valueflow": shown.extra})
+    if shown.include_usage:
+        yield written(head | {"usage": reply.get("usage") if shown.usage is None else shown.usage})
+    yield b"data: [DONE]\n\n"
 
 
 def _renamed(data: bytes, served: Any, model: str) -> bytes | None:

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.errors import ApiError
-from proxy.wires.parts import counts, edited, event, listed, pieces, reply_document, usage_of
+from proxy.wires.lens import ReplyLens
+from proxy.wires.parts import event, listed, pieces
 from proxy.wires.wire import Answer, Shown
 
 CALLS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 """The blocks that call a tool."""
+COUNTED = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+"""The members of a usage object that add up to all tokens."""
 
 _ERROR_TYPES = {
     401: "authentication_error", 403: "permission_error", 404: "not_found_error", 413: "request_too_large",
@@ -20,13 +23,13 @@ _ERROR_TYPES = {
 }  # fmt: skip
 
 
-class MessagesReply:
-    """An upstream's message, parsed beside its bytes. Raises ApiError 502 when it is not one."""
+class MessagesReply(ReplyLens):
+    """An upstream's message."""
+
+    counted = COUNTED
 
     def __init__(self, raw: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self._document = reply_document(raw)
-        self.headers = headers or {}
-        self.json: dict[str, Any] = self._document.root.value
+        super().__init__(raw, headers)
         content = self.json.get("content")
         if not isinstance(content, list) or not all(_is_block(block) for block in content):
             raise ApiError.upstream("The upstream's answer is no message.")
@@ -42,20 +45,6 @@ class MessagesReply:
                 refusal=self.json.get("stop_reason") == "refusal",
             )
         ]
-
-    @property
-    def usage(self) -> Mapping[str, Any]:
-        """The upstream's usage object, empty where it gives none."""
-        return usage_of(self.json)
-
-    @property
-    def tokens(self) -> int:
-        """Input and output tokens, those of the prompt cache included; 0 where the upstream does not say."""
-        return counted(self.usage)
-
-    def body(self, shown: Shown) -> bytes:
-        """The reply for the client: the upstream's bytes but for what `shown` names."""
-        return edited(self._document, shown)
 
     def replay(self, shown: Shown) -> Iterator[bytes]:
         """The reply as events: the message without content, each block, then how it ended, with `valueflow`."""
@@ -79,12 +68,6 @@ class MessagesReply:
         extra = {} if shown.extra is None else {"valueflow": shown.extra}
         yield _event("message_delta", delta=ended, usage=dict(usage) or {"output_tokens": 0}, **extra)
         yield _event("message_stop")
-
-
-def counted(usage: Mapping[str, Any]) -> int:
-    """All tokens of a usage object, those of the prompt cache included."""
-    cache = ("cache_creation_input_tokens", "cache_read_input_tokens")
-    return counts(usage, "input_tokens", "output_tokens", *cache)
 
 
 def error_body(error: ApiError) -> bytes:

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from proxy.errors import ApiError
-from proxy.wires.messages_reply import CALLS, counted, error_body
-from proxy.wires.parts import edited, edited_within, event_object, guessed_tokens, reply_document, usage_of, whole
+from proxy.wires.messages_reply import CALLS, COUNTED, error_body
+from proxy.wires.parts import (
+    counts,
+    edited,
+    edited_within,
+    event_object,
+    guessed_tokens,
+    reply_document,
+    usage_of,
+    whole,
+)
 from proxy.wires.sse import Event
 from proxy.wires.wire import Answer, Shown
 
@@ -34,7 +43,7 @@ class MessagesStream:
     @property
     def tokens(self) -> int:
         """As the upstream says; what it has not counted yet of its output is guessed."""
-        said = counted(self._usage)
+        said = counts(self._usage, *COUNTED)
         return said if self._counted or not said else said + guessed_tokens(self.answers)
 
     def read(self, event: Event, shown: Shown) -> bytes:

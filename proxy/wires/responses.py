@@ -9,14 +9,12 @@ from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.document import Node
+from proxy.wires.lens import RequestLens, first_text
 from proxy.wires.parts import (
     JSON_FORMATS,
     SYSTEM_ROLES,
     check_turns,
-    request_document,
     stateful,
-    text_of,
     typed,
 )
 from proxy.wires.responses_reply import ResponsesReply
@@ -29,91 +27,54 @@ _FORBID_A_WINDOW = ("tools", "background", "top_logprobs")
 _LOGPROBS = "message.output_text.logprobs"
 
 
-class ResponsesRequest:
-    """A client's request for a response. Raises ApiError 400 naming the parameter that is wrong."""
-
-    include_usage = True
+class ResponsesRequest(RequestLens):
+    """A client's request for a response; nothing is stored where nobody could use it."""
 
     def __init__(self, raw: bytes) -> None:
-        self._document = document = request_document(raw)
-        self.model: str = typed(document, "model", str, required=True)
-        self.stream = bool(typed(document, "stream", bool))
-        text = document.get("text")
+        super().__init__(raw)
+        document = self._document
+        text, include = document.get("text"), document.get("include")
         form = text.get("format") if isinstance(text, dict) else None
         self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
+        logprobs = isinstance(include, list) and _LOGPROBS in include
+        self.windowable = not (self.structured or logprobs or any(document.get(key) for key in _FORBID_A_WINDOW))
         self._previous = typed(document, "previous_response_id", str)
         self._store = False
-        typed(document, "instructions", str)
+        instructions = typed(document, "instructions", str)
         tools = typed(document, "tools", list) or []
         self._input = document.get("input")
         if self._input is None:
             raise ApiError.bad_request("You must provide 'input'.", param="input")
         if not isinstance(self._input, str | list):
             raise ApiError.bad_request("'input' must be a string or an array.", param="input")
-        if isinstance(self._input, list):
-            check_turns(self._input, "input", role=False)
-            for index, item in enumerate(self._input):
-                if not isinstance(item.get("role", ""), str) or not isinstance(item.get("type"), str | None):
-                    message = "An item's role and type are strings."
-                    raise ApiError.bad_request(message, param=f"input[{index}].type")
+        turns = [{"role": "user", "content": self._input}] if isinstance(self._input, str) else self._input
+        check_turns(turns, "input", role=False)
+        for index, item in enumerate(turns):
+            if not isinstance(item.get("role", ""), str) or not isinstance(item.get("type"), str | None):
+                message = "An item's role and type are strings."
+                raise ApiError.bad_request(message, param=f"input[{index}].type")
+        self.question = first_text(reversed(turns), "user")
+        self.first_texts = f"{instructions or first_text(turns, *SYSTEM_ROLES)}\n{first_text(turns, 'user')}"
         self._state = next((key for key in _STATE if document.get(key)), None)
         self._state = self._state or _reference(self._input) or stateful(tools, "tools")
 
     def isolate(self, seal: Seal | None) -> None:
         """Without a seal nothing that the upstream keeps may be named (400); with one, ids are opened (404)."""
-        if seal is None and self._state is not None:
-            raise ApiError.stateful(self._state)
+        super().isolate(seal)
         self._store = seal is not None
         if seal is not None and self._previous is not None:
             self._previous = seal.open(self._previous, "previous_response_id")
 
-    @property
-    def windowable(self) -> bool:
-        """Not with tools, JSON, log-probabilities or work in the background."""
-        include = self.member("include")
-        logprobs = isinstance(include, list) and _LOGPROBS in include
-        return not (self.structured or logprobs or any(self.member(key) for key in _FORBID_A_WINDOW))
-
-    @property
-    def question(self) -> str:
-        """The text of the last user item, empty when there is none."""
-        if isinstance(self._input, str):
-            return self._input
-        return next((text_of(i.get("content")) for i in reversed(self._input) if i.get("role") == "user"), "")
-
-    @property
-    def first_texts(self) -> str:
-        """Instructions or first system text, and first user text."""
-        if isinstance(self._input, str):
-            return f"{self.member('instructions') or ''}\n{self._input}"
-        system = next((text_of(i.get("content")) for i in self._input if i.get("role") in SYSTEM_ROLES), "")
-        user = next((text_of(i.get("content")) for i in self._input if i.get("role") == "user"), "")
-        return f"{self.member('instructions') or system}\n{user}"
-
-    def member(self, key: str) -> Any:
-        """A top-level member's parsed value, None when absent."""
-        return self._document.get(key)
-
-    def body(
-        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
-    ) -> bytes:
-        """The request for an upstream, made from the original bytes; nothing is stored where nobody could use it."""
+    def _add(self, instruction: Instruction, choices: int | None, streamed: Streamed) -> None:
         document = self._document
-        if document.get("model") != model:
-            document.set("model", model)
-        if streamed == "no" and document.get("stream"):
-            document.set("stream", False)
-            if "stream_options" in document.fields:
-                document.remove("stream_options")
         if not self._store and document.get("store") is not False:
             document.set("store", False)
         if self._previous is not None and self._previous != document.get("previous_response_id"):
             document.set("previous_response_id", self._previous)
-        if instruction is not None and instruction.system:
+        if instruction.system:
             self._join_system(instruction.system)
-        if instruction is not None and instruction.feedback:
+        if instruction.feedback:
             self._ask_again(instruction.feedback)
-        return document.edited()
 
     def _join_system(self, block: str) -> None:
         """Last in the instructions, else in the first system or developer item; else it becomes the instructions."""
@@ -122,19 +83,11 @@ class ResponsesRequest:
         if instructions:
             document.set("instructions", f"{instructions}\n\n{block}")
             return
-        if isinstance(self._input, list):
-            for node in document.items(document.fields["input"]):
-                content = document.members(node).get("content")
-                if node.value.get("role") in SYSTEM_ROLES and content and isinstance(content.value, str | list):
-                    self._extend(content, block)
-                    return
-        document.set("instructions", block)
-
-    def _extend(self, content: Node, block: str) -> None:
-        if isinstance(content.value, str):
-            self._document.replace(content, f"{content.value}\n\n{block}" if content.value else block)
-        else:
-            self._document.append(content, {"type": "input_text", "text": block})
+        joined = isinstance(self._input, list) and self._join_first_system(
+            document.fields["input"], block, "input_text"
+        )
+        if not joined:
+            document.set("instructions", block)
 
     def _ask_again(self, feedback: str) -> None:
         node = self._document.fields["input"]

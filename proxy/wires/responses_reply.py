@@ -9,20 +9,21 @@ from typing import Any
 
 from proxy.errors import ApiError
 from proxy.wires.document import Document
-from proxy.wires.parts import counts, event, listed, pieces, reply_document, usage_of
+from proxy.wires.lens import ReplyLens
+from proxy.wires.parts import event, listed, pieces
 from proxy.wires.wire import Answer, Shown
 
 ENDS = {"completed": "response.completed", "incomplete": "response.incomplete", "failed": "response.failed"}
 """The event that ends the stream of a response, by its status."""
 
 
-class ResponsesReply:
-    """An upstream's response, parsed beside its bytes. Raises ApiError 502 when it is not one."""
+class ResponsesReply(ReplyLens):
+    """An upstream's response."""
+
+    counted = ("input_tokens", "output_tokens")
 
     def __init__(self, raw: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self._document = reply_document(raw)
-        self.headers = headers or {}
-        self.json: dict[str, Any] = self._document.root.value
+        super().__init__(raw, headers)
         output = self.json.get("output")
         if not isinstance(output, list) or not all(_is_item(item) for item in output):
             raise ApiError.upstream("The upstream's answer is no response.")
@@ -39,16 +40,6 @@ class ResponsesReply:
                 refusal=any(p.get("type") == "refusal" for p in parts),
             )
         ]
-
-    @property
-    def usage(self) -> Mapping[str, Any]:
-        """The upstream's usage object, empty where it gives none."""
-        return usage_of(self.json)
-
-    @property
-    def tokens(self) -> int:
-        """Input and output tokens as the upstream counts them; 0 where it does not say."""
-        return counts(self.usage, "input_tokens", "output_tokens")
 
     def body(self, shown: Shown) -> bytes:
         """The reply for the client: the upstream's bytes but for what `shown` names."""
