@@ -16,7 +16,6 @@ from proxy.wires.parts import (
     SYSTEM_ROLES,
     check_turns,
     pieces,
-    stateful,
     summed,
     text_of,
     typed,
@@ -41,8 +40,7 @@ class ChatRequest(RequestLens):
         self.windowable = not any(document.get(key) for key in _FORBID_A_WINDOW) and document.get("n") in {None, 1}
         self.question = first_text(reversed(self.messages), "user")
         self.first_texts = f"{first_text(self.messages, *SYSTEM_ROLES)}\n{first_text(self.messages, 'user')}"
-        self._state = "store" if document.get("store") else stateful(self.messages, "messages")
-        self._state = self._state or _audio(self.messages)
+        self._state = "store" if document.get("store") else _audio(self.messages)
 
     def _add(self, instruction: Instruction, choices: int | None, streamed: Streamed) -> None:
         document, messages = self._document, self._document.fields["messages"]
@@ -71,7 +69,7 @@ class ChatReply(ReplyLens):
         """One for each choice, in order."""
         return [_answer(choice["message"]) for choice in self.json["choices"]]
 
-    def replay(self, shown: Shown) -> Iterator[bytes]:
+    def _events(self, shown: Shown) -> Iterator[bytes]:
         """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last."""
         return replayed(self.json, "chat.completion.chunk", shown, self._pieces())
 

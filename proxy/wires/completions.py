@@ -42,7 +42,7 @@ class CompletionsReply(ReplyLens):
         """One for each choice, in order."""
         return [Answer(choice["text"]) for choice in self.json["choices"]]
 
-    def replay(self, shown: Shown) -> Iterator[bytes]:
+    def _events(self, shown: Shown) -> Iterator[bytes]:
         """The reply as chunks: a choice's text, then its `finish_reason` alone."""
         return replayed(self.json, "text_completion", shown, self._pieces())
 

@@ -3,13 +3,15 @@
 Knows the likeness of the APIs; what only one of them has is in that one's file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.document import Node
-from proxy.wires.parts import SYSTEM_ROLES, counts, edited, reply_document, request_document, text_of, typed, usage_of
+from proxy.wires.document import Document, Node
+from proxy.wires.kept import close, kept, opened
+from proxy.wires.parts import SYSTEM_ROLES, counts, reply_document, request_document, text_of, typed, usage_of
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Shown, Streamed
 
@@ -23,7 +25,7 @@ class RequestLens:
     question = ""
     first_texts = ""
     _state: str | None = None
-    """Where the request first names what an upstream keeps."""
+    """The member that needs something kept and is no id of it."""
 
     def __init__(self, raw: bytes) -> None:
         self._document = request_document(raw)
@@ -31,9 +33,13 @@ class RequestLens:
         self.stream = bool(typed(self._document, "stream", bool))
 
     def isolate(self, seal: Seal | None) -> None:
-        """What an upstream keeps is the tenant's own, or not to be named (400)."""
-        if seal is None and self._state is not None:
-            raise ApiError.stateful(self._state)
+        """Without a seal nothing that an upstream keeps may be named (400); with one, its ids are opened (404)."""
+        if seal is not None:
+            self._document = opened(self._document, seal)
+            return
+        state = self._state or next((found.param for found in kept(self._document.root.value)), None)
+        if state is not None:
+            raise ApiError.stateful(state)
 
     def member(self, key: str) -> Any:
         """A top-level member's parsed value, None when absent."""
@@ -107,6 +113,30 @@ class ReplyLens:
     def body(self, shown: Shown) -> bytes:
         """The reply for the client: the upstream's bytes but for what `shown` names."""
         return edited(self._document, shown)
+
+    def replay(self, shown: Shown) -> Iterator[bytes]:
+        """The reply as the events of a well-formed stream."""
+        if shown.seal is None:
+            return self._events(shown)
+        # events are made anew, so what they are made of is sealed before
+        sealed = type(self)(edited(self._document, Shown(shown.model, seal=shown.seal)), self.headers)
+        return sealed._events(replace(shown, seal=None))
+
+    def _events(self, shown: Shown) -> Iterator[bytes]:
+        raise NotImplementedError
+
+
+def edited(document: Document, shown: Shown) -> bytes:
+    """A reply's bytes but for the model's name, the usage, the `valueflow` object and the ids of what is kept."""
+    if shown.seal is not None:
+        close(document, shown.seal)
+    if document.get("model") != shown.model:
+        document.set("model", shown.model)
+    if shown.usage is not None:
+        document.set("usage", shown.usage)
+    if shown.extra is not None:
+        document.set("valueflow", shown.extra)
+    return document.edited()
 
 
 def first_text(turns: Iterable[Mapping[str, Any]], *roles: str) -> str:

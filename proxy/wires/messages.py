@@ -13,7 +13,6 @@ from proxy.wires.messages_reply import MessagesReply
 from proxy.wires.messages_stream import MessagesStream
 from proxy.wires.parts import (
     check_turns,
-    stateful,
     text_of,
     typed,
 )
@@ -41,7 +40,6 @@ class MessagesRequest(RequestLens):
         self.question = first_text(spoken, "user")
         self.first_texts = f"{text_of(system)}\n{first_text(self.messages, 'user')}"
         self._state = "container" if document.get("container") else None
-        self._state = self._state or stateful(self.messages, "messages") or stateful(document.get("tools"), "tools")
 
     def _add(self, instruction: Instruction, choices: int | None, streamed: Streamed) -> None:
         if instruction.system:

@@ -46,7 +46,7 @@ class MessagesReply(ReplyLens):
             )
         ]
 
-    def replay(self, shown: Shown) -> Iterator[bytes]:
+    def _events(self, shown: Shown) -> Iterator[bytes]:
         """The reply as events: the message without content, each block, then how it ended, with `valueflow`."""
         usage = self.usage if shown.usage is None else shown.usage
         start = self.json | {"model": shown.model, "content": [], "stop_reason": None, "stop_sequence": None}

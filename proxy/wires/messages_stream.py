@@ -1,17 +1,19 @@
 """The stream of `/v1/messages`, event by event: a lens that gathers the answer while its bytes pass.
 
 Knows this API's events; nothing of policies, scores or upstreams. Bytes change only in the event that begins the
-message, where its model is named.
+message, where its model is named, and where an id of what is kept stands.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from proxy.errors import ApiError
+from proxy.wires.kept import closed
+from proxy.wires.lens import edited
 from proxy.wires.messages_reply import CALLS, COUNTED, error_body
 from proxy.wires.parts import (
     counts,
-    edited,
     edited_within,
     event_object,
     guessed_tokens,
@@ -51,10 +53,12 @@ class MessagesStream:
         if not event.data:
             return self._passed(event.raw)
         data = event_object(event)
+        event = closed(event, data, shown.seal)
         match data.get("type"):
             case "message_start" if isinstance(data.get("message"), dict):
                 self._usage = dict(usage_of(data["message"]))
-                return self._passed(edited_within(event, "message", lambda raw: edited(reply_document(raw), shown)))
+                named = replace(shown, seal=None)
+                return self._passed(edited_within(event, "message", lambda raw: edited(reply_document(raw), named)))
             case "content_block_start" | "content_block_delta":
                 self._gather(data)
             case "message_delta":

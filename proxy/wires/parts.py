@@ -11,16 +11,12 @@ from typing import Any
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
 from proxy.wires.sse import Event
-from proxy.wires.wire import Answer, Shown
+from proxy.wires.wire import Answer
 
 # tuples, since what is looked up in them comes from outside and may not be hashable
 SYSTEM_ROLES = ("system", "developer")
 JSON_FORMATS = ("json_object", "json_schema")
-_STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
-_REFERENCES = ("item_reference", "container_reference", "skill_reference")
 _THINK = re.compile(r"\s*<(think|thinking)>")
-_FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
-"""Members whose keys are the client's own."""
 _CHARACTERS_A_TOKEN = 4
 _NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
 
@@ -71,23 +67,6 @@ def text_of(content: Any) -> str:
     return ""
 
 
-def stateful(value: Any, path: str) -> str | None:
-    """Where the first id of something that an upstream keeps stands in `value`; None when there is none."""
-    if isinstance(value, list):
-        places = (stateful(item, f"{path}[{index}]") for index, item in enumerate(value))
-        return next((place for place in places if place), None)
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("type"), str) and value["type"] in _REFERENCES:
-        return path
-    for key, item in value.items():
-        if (key in _STATE_KEYS and item) or (key == "container" and isinstance(item, str)):
-            return f"{path}.{key}"
-        if key not in _FREE and (place := stateful(item, f"{path}.{key}")):
-            return place
-    return None
-
-
 def listed(value: Mapping[str, Any], key: str) -> list[Any]:
     """A member that is a list; empty for anything else."""
     found = value.get(key)
@@ -109,17 +88,6 @@ def pieces(text: str, words: int = 4) -> Iterator[str]:
 def counts(usage: Mapping[str, Any], *keys: str) -> int:
     """The sum of some members of a usage object; what is no number of tokens counts 0."""
     return sum(value for key in keys if isinstance(value := usage.get(key), int) and value >= 0)
-
-
-def edited(document: Document, shown: Shown) -> bytes:
-    """A reply's bytes but for the model's name, the usage and the `valueflow` object."""
-    if document.get("model") != shown.model:
-        document.set("model", shown.model)
-    if shown.usage is not None:
-        document.set("usage", shown.usage)
-    if shown.extra is not None:
-        document.set("valueflow", shown.extra)
-    return document.edited()
 
 
 def event_object(event: Event) -> dict[str, Any]:

@@ -5,8 +5,6 @@ upstreams; other members pass untouched. The steering joins each turn's own `ins
 over to the next turn.
 """
 
-from typing import Any
-
 from policies.instruct import Instruction
 from proxy.errors import ApiError
 from proxy.wires.lens import RequestLens, first_text
@@ -14,7 +12,6 @@ from proxy.wires.parts import (
     JSON_FORMATS,
     SYSTEM_ROLES,
     check_turns,
-    stateful,
     typed,
 )
 from proxy.wires.responses_reply import ResponsesReply
@@ -38,10 +35,10 @@ class ResponsesRequest(RequestLens):
         self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
         logprobs = isinstance(include, list) and _LOGPROBS in include
         self.windowable = not (self.structured or logprobs or any(document.get(key) for key in _FORBID_A_WINDOW))
-        self._previous = typed(document, "previous_response_id", str)
+        typed(document, "previous_response_id", str)
         self._store = False
         instructions = typed(document, "instructions", str)
-        tools = typed(document, "tools", list) or []
+        typed(document, "tools", list)
         self._input = document.get("input")
         if self._input is None:
             raise ApiError.bad_request("You must provide 'input'.", param="input")
@@ -56,21 +53,19 @@ class ResponsesRequest(RequestLens):
         self.question = first_text(reversed(turns), "user")
         self.first_texts = f"{instructions or first_text(turns, *SYSTEM_ROLES)}\n{first_text(turns, 'user')}"
         self._state = next((key for key in _STATE if document.get(key)), None)
-        self._state = self._state or _reference(self._input) or stateful(tools, "tools")
+        bare = (i for i, item in enumerate(turns) if "role" not in item and item.get("type") is None)
+        # an item with an id alone is a reference, too
+        self._state = self._state or next((f"input[{index}]" for index in bare), None)
 
     def isolate(self, seal: Seal | None) -> None:
-        """Without a seal nothing that the upstream keeps may be named (400); with one, ids are opened (404)."""
+        """As of any request; what nobody could use again is not stored."""
         super().isolate(seal)
         self._store = seal is not None
-        if seal is not None and self._previous is not None:
-            self._previous = seal.open(self._previous, "previous_response_id")
 
     def _add(self, instruction: Instruction, choices: int | None, streamed: Streamed) -> None:
         document = self._document
         if not self._store and document.get("store") is not False:
             document.set("store", False)
-        if self._previous is not None and self._previous != document.get("previous_response_id"):
-            document.set("previous_response_id", self._previous)
         if instruction.system:
             self._join_system(instruction.system)
         if instruction.feedback:
@@ -96,15 +91,6 @@ class ResponsesRequest(RequestLens):
             self._document.replace(node, [{"role": "user", "content": self._input}, turn])
         elif self._input[-1].get("role") == "user":
             self._document.append(node, turn)
-
-
-def _reference(input_: Any) -> str | None:
-    """Where an input item names what is kept; one with an id alone is such a reference, too."""
-    if isinstance(input_, list):
-        for index, item in enumerate(input_):
-            if "role" not in item and item.get("type") is None:
-                return f"input[{index}]"
-    return stateful(input_, "input")
 
 
 RESPONSES = Wire("responses", ResponsesRequest, ResponsesReply, turns="input", stream=ResponsesStream)

@@ -4,11 +4,11 @@ Knows where this API keeps the answer and what of it is stored; nothing of reque
 Other members pass untouched.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proxy.errors import ApiError
-from proxy.wires.document import Document
 from proxy.wires.lens import ReplyLens
 from proxy.wires.parts import event, listed, pieces
 from proxy.wires.wire import Answer, Shown
@@ -41,13 +41,9 @@ class ResponsesReply(ReplyLens):
             )
         ]
 
-    def body(self, shown: Shown) -> bytes:
-        """The reply for the client: the upstream's bytes but for what `shown` names."""
-        return shown_response(self._document, shown)
-
-    def replay(self, shown: Shown) -> Iterator[bytes]:
+    def _events(self, shown: Shown) -> Iterator[bytes]:
         """The reply as numbered events: created, each item with its parts, and the whole response at the end."""
-        whole = self.json | _changes(self.json, shown)
+        whole: dict[str, Any] = json.loads(self.body(shown))
         opened = {k: v for k, v in whole.items() if k != "valueflow"}
         opened |= {"status": "in_progress", "output": [], "usage": None, "completed_at": None}
         end = ENDS.get(str(whole.get("status")), "response.completed")
@@ -59,28 +55,6 @@ class ResponsesReply(ReplyLens):
             stages += [(name, {"output_index": index, **fields}) for name, fields in _item_events(item)]
         for number, (name, fields) in enumerate([*stages, (end, {"response": whole})]):
             yield event({"type": name, "sequence_number": number, **fields}, name)
-
-
-def shown_response(document: Document, shown: Shown) -> bytes:
-    """A response, maybe one that has only begun, as the client sees it."""
-    for key, value in _changes(document.root.value, shown).items():
-        document.set(key, value)
-    return document.edited()
-
-
-def _changes(response: dict[str, Any], shown: Shown) -> dict[str, Any]:
-    """The members that the client sees differently."""
-    changes: dict[str, Any] = {}
-    if response.get("model") != shown.model:
-        changes["model"] = shown.model
-    if shown.usage is not None:
-        changes["usage"] = shown.usage
-    if shown.extra is not None:
-        changes["valueflow"] = shown.extra
-    if shown.seal is not None:
-        ids = ((key, response.get(key)) for key in ("id", "previous_response_id"))
-        changes |= {key: shown.seal.close(id_) for key, id_ in ids if isinstance(id_, str)}
-    return changes
 
 
 _Events = Iterator[tuple[str, dict[str, Any]]]

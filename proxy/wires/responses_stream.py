@@ -1,16 +1,19 @@
 """The stream of `/v1/responses`, event by event: a lens that gathers the answer while its bytes pass.
 
 Knows this API's events; nothing of policies, scores or upstreams. Bytes change only in the events that carry a
-response, and there only what the client sees differently; items, indices and numbers are the upstream's own.
+response or an id of what is kept, and there only what the client sees differently.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from proxy.errors import ApiError
+from proxy.wires.kept import closed
+from proxy.wires.lens import edited
 from proxy.wires.parts import edited_within, event_object, object_within, reply_document, whole
 from proxy.wires.parts import event as written
-from proxy.wires.responses_reply import ENDS, ResponsesReply, shown_response
+from proxy.wires.responses_reply import ENDS, ResponsesReply
 from proxy.wires.sse import DONE, Event
 from proxy.wires.wire import Answer, Shown
 
@@ -52,6 +55,7 @@ class ResponsesStream:
         kind = data.get("type")
         if not isinstance(kind, str) or kind == "error" or data.get("error") is not None:
             raise ApiError.upstream("The upstream failed in the middle of its answer.")
+        event = closed(event, data, shown.seal)
         self._number = _place(data, "sequence_number")
         self._gather(kind, data)
         if not isinstance(data.get("response"), dict):
@@ -60,7 +64,7 @@ class ResponsesStream:
             self.ended, self._last = True, event
             self._response = ResponsesReply(object_within(event, "response"))
             return b""
-        return edited_within(event, "response", lambda raw: shown_response(reply_document(raw), shown))
+        return _shown(event, shown)
 
     def _gather(self, kind: str, data: dict[str, Any]) -> None:
         item, part, delta = data.get("item"), data.get("part"), data.get("delta")
@@ -74,15 +78,19 @@ class ResponsesStream:
 
     def end(self, shown: Shown) -> bytes:
         """The event with the whole response, with `valueflow` in it for a client that asked for it."""
-        if self._last is None:
-            return b""
-        return edited_within(self._last, "response", lambda raw: shown_response(reply_document(raw), shown))
+        return b"" if self._last is None else _shown(self._last, shown)
 
     def broken(self, error: ApiError) -> bytes:
         """An error inside the stream: the SDKs raise `error`, the API documents the members beside it."""
         fields = {"code": error.code, "message": error.message, "param": error.param}
         data = {"type": "error", "sequence_number": self._number + 1, **fields, "error": fields | {"type": error.type}}
         return written(data, "error")
+
+
+def _shown(event: Event, shown: Shown) -> bytes:
+    """The event, of which the ids are sealed already, with its response as the client sees it."""
+    named = replace(shown, seal=None)
+    return edited_within(event, "response", lambda raw: edited(reply_document(raw), named))
 
 
 def _place(data: dict[str, Any], key: str) -> int:

@@ -140,7 +140,7 @@ def test_texts_are_scored_and_reasoning_is_not() -> None:
 
 
 def test_the_reply_keeps_the_bytes_but_for_what_is_shown() -> None:
-    raw = b'{ "model":"up","output":[],"id":"resp_1", "temperature":1.00}'
+    raw = b'{ "model":"up","output":[],"object":"response","id":"resp_1", "temperature":1.00}'
     assert ResponsesReply(raw).body(Shown("m")) == raw.replace(b'"up"', b'"m"')
     seal = Seal(b"s", "acme")
     shown = json.loads(ResponsesReply(raw).body(Shown("m", {"outcome": "x"}, seal=seal)))
