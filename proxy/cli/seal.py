@@ -21,7 +21,7 @@ def seal(
     secret = settings.seal_secret.get_secret_value()
     if not secret:
         raise fail(
-            "VALUEFLOW_SEAL_SECRET is empty: the server draws a secret at each start, and this seal would not hold"
+            "VALUEFLOW_SEAL_SECRET is empty: the server draws one at each start, and this seal would not hold"
         )
     if tenant not in checked_policies(settings):
         raise fail(f"there is no policy for tenant '{tenant}' in {settings.policies}")
