@@ -20,9 +20,7 @@ def seal(
     settings = read_settings()
     secret = settings.seal_secret.get_secret_value()
     if not secret:
-        raise fail(
-            "VALUEFLOW_SEAL_SECRET is empty: the server draws one at each start, and this seal would not hold"
-        )
+        raise fail("VALUEFLOW_SEAL_SECRET is empty: the server draws one at each start, and this seal would not hold")
     if tenant not in checked_policies(settings):
         raise fail(f"there is no policy for tenant '{tenant}' in {settings.policies}")
     for id_ in ids:
