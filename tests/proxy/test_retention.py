@@ -27,7 +27,7 @@ async def traces(database: Database) -> list[int]:
 async def until(database: Database, count: int) -> None:
     """Wait until there are so many records."""
     async with asyncio.timeout(15):
-        while len(await traces(database)) != count:
+        while len(await traces(database)) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -71,7 +71,7 @@ def test_a_database_that_fails_stops_nothing(url: str, caplog: pytest.LogCapture
             await connection.run_sync(Trail.metadata.drop_all)
         retention = Retention(database, 30, every=0.05)
         retention.start()
-        while "old records stay" not in caplog.text:
+        while "old records stay" not in caplog.text:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await database.open()
         await fill(database, [1, 31])
