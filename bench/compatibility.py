@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -30,12 +30,15 @@ from bench.clients.cells import ADVICE, ARGUMENTS, CASES, PARAMETERS, PIXEL, SCH
 from bench.processes import Instant
 from proxy.settings import DEMO_KEY
 from tests.proxy import replies
-from tests.proxy.servers import ScriptedUpstream, Served, completion, served
+from tests.proxy.servers import ScriptedUpstream, Served, completion, served, sse
 
 NODE_OPENAI, LANGCHAIN, SCHEMATHESIS = "7.57.0", "1.7.3", "4.32.5"
 POLICY = "tenant: acme\napply: always\naccept: 0.0\ntargets:\n  benevolence: {min: -10, hard: true}\n"
 OUT = Path("docs/compatibility.md")
 PYTHON_CLIENTS = {"openai Python": "bench.clients.openai_python", "anthropic Python": "bench.clients.anthropic_python"}
+STREAMS = {mode: f"{POLICY}stream: {mode}\nwindow: 2\n" for mode in ("buffer", "window", "monitor")}
+HELD = frozenset({"tools", "schema", "n2"})
+"""Cases of which `stream: window` buffers the answer."""
 COLUMNS = {
     "text": "text", "tools": "tools", "schema": "JSON schema", "n2": "n=2", "image": "image part",
     "refusal": "refusal", "error": "error", "disconnect": "disconnect",
@@ -44,21 +47,29 @@ COLUMNS = {
 
 @dataclass
 class CaseUpstream(ScriptedUpstream):
-    """A fake upstream that answers the case which a question names, on every wire; `gone` are cells that left."""
+    """A fake upstream that answers the case which a question names, on every wire, whole or as a stream.
+
+    `gone` are cells that left, `live` client, path and case of the calls that asked it for a stream.
+    """
 
     gone: set[str] = field(default_factory=set)
+    live: set[tuple[str, str, str]] = field(default_factory=set)
 
     async def answer(self, request: Request) -> Response:
         raw = await request.body()
         found = re.search(r"case:(\w+)(?: tag:([^\"\\]*))?", raw.decode())
         case, tag = (found[1], found[2] or "") if found else ("text", "")
+        path, streamed = request.path_params["path"], json.loads(raw).get("stream") is True
+        if streamed:
+            self.live.add((tag.partition("/")[0], path, case))
         if case == "disconnect" and await self._gone_within(request, 10):
             self.gone.add(tag)
             return Response()
         if case == "error" or (case == "image" and PIXEL not in raw.decode()):
             error = {"message": "no such thing", "type": "invalid_request_error", "param": None, "code": None}
             return JSONResponse({"type": "error", "error": error}, 400)
-        return JSONResponse(REPLIES[request.path_params["path"]](case))
+        whole = REPLIES[path](case)
+        return EVENTS[path](whole) if streamed else JSONResponse(whole)
 
 
 def _chat(case: str) -> dict[str, Any]:
@@ -98,6 +109,35 @@ REPLIES = {
 }
 
 
+def _chunks(whole: dict[str, Any]) -> Response:
+    """The chunks of a chat completion or of a legacy one, as OpenAI streams them."""
+    head = {k: v for k, v in whole.items() if k not in {"choices", "usage", "object"}}
+    head |= {"object": whole["object"].replace("chat.completion", "chat.completion.chunk")}
+    found = []
+    for choice in whole["choices"]:
+        at = {"index": choice["index"], "logprobs": None, "finish_reason": None}
+        if "text" in choice:
+            deltas: list[dict[str, Any]] = [{"text": choice["text"]}]
+            ended: dict[str, Any] = {"text": ""}
+        else:
+            said = {k: v for k, v in choice["message"].items() if k not in {"role", "tool_calls"} and v is not None}
+            calls = [{"index": i, **call} for i, call in enumerate(choice["message"].get("tool_calls") or [])]
+            more = {"tool_calls": calls} if calls else {}
+            deltas = [{"delta": {"role": "assistant", "content": None}}, {"delta": said | more}]
+            ended = {"delta": {}}
+        found += [head | {"choices": [at | delta]} for delta in deltas]
+        found.append(head | {"choices": [at | ended | {"finish_reason": choice["finish_reason"]}]})
+    return sse(*found)
+
+
+EVENTS: dict[str, Callable[[dict[str, Any]], Response]] = {
+    "chat/completions": _chunks,
+    "responses": lambda whole: sse(*replies.named(*replies.response_stream(whole)), done=False),
+    "messages": lambda whole: sse(*replies.named(*replies.message_stream(whole)), done=False),
+    "completions": _chunks,
+}
+
+
 def run(command: Sequence[object], seconds: float = 180) -> str:
     """A client's output. Raises CalledProcessError with what it said."""
     found = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=seconds, check=False)
@@ -132,19 +172,33 @@ def product(policy: str, upstream: CaseUpstream) -> Iterator[Served]:
         anchors_evaluator.default_evaluator = real
 
 
-def python_cells(found: Served, upstream: CaseUpstream, *cases: str) -> list[dict[str, Any]]:
-    """The cells of the official Python clients, of all cases or some."""
-    made: list[dict[str, Any]] = []
-    for client, module in PYTHON_CLIENTS.items():
-        made += cells(client, run([sys.executable, "-m", module, found.url, DEMO_KEY, *cases]), upstream)
+def live_cells(rows: list[dict[str, Any]], mode: str, upstream: CaseUpstream) -> list[dict[str, Any]]:
+    """The cells of one stream mode: those of wires that stream themselves, and only if they came as the mode says."""
+    made = [row | {"delivery": f"stream: {mode}"} for row in rows if row["row"] in EVENTS]
+    for cell in made:
+        wanted = cell["row"] == "completions" or mode == "monitor" or cell["case"] not in HELD
+        if cell["ok"] and ((cell["client"], cell["row"], cell["case"]) in upstream.live) != wanted:
+            cell |= {"ok": False, "failure": f"the upstream was {'not ' if wanted else ''}asked for a stream"}
     return made
 
 
-def node_cells(found: Served, upstream: CaseUpstream, folder: Path) -> list[dict[str, Any]]:
-    """The cells of the official Node client, installed in the folder."""
+def python_cells(found: Served, upstream: CaseUpstream, deliveries: str, *cases: str) -> list[dict[str, Any]]:
+    """The cells of the official Python clients, of all cases or some."""
+    made: list[dict[str, Any]] = []
+    for client, module in PYTHON_CLIENTS.items():
+        made += cells(client, run([sys.executable, "-m", module, found.url, DEMO_KEY, deliveries, *cases]), upstream)
+    return made
+
+
+def install_node(folder: Path) -> None:
+    """Install the official Node client in the folder."""
     run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, f"openai@{NODE_OPENAI}"], 300)
+
+
+def node_cells(found: Served, upstream: CaseUpstream, deliveries: str, folder: Path) -> list[dict[str, Any]]:
+    """The cells of the official Node client, which is installed in the folder."""
     shared = {"cases": CASES, "arguments": ARGUMENTS, "text": TEXT, "advice": ADVICE, "pixel": PIXEL}
-    shared |= {"schema": SCHEMA, "parameters": PARAMETERS}
+    shared |= {"schema": SCHEMA, "parameters": PARAMETERS, "deliveries": deliveries.split(",")}
     script = Path(__file__).parent / "clients" / "openai_node.mjs"
     output = run(["node", script, found.url, DEMO_KEY, folder, json.dumps(shared)])
     return cells("openai Node", output, upstream)
@@ -261,7 +315,12 @@ chat completions have no word for are refused with status 400. The same API at t
 
 `/v1/completions` has no system text, so answers are scored and never steered (outcome `monitored`). `/v1/embeddings`
 and other paths that the operator lists for a model pass through after the key check (outcome `off`), as JSON alone.
-Streams are replayed after the verdict (policy field `stream: buffer`).
+
+**Streams.** `stream` is replayed after the verdict (policy field `stream: buffer`). `stream: window` holds the first
+words until they pass and then streams the upstream's own events, but for tools, schemas and n=2, which it buffers;
+`stream: monitor` passes all straight through. A live cell holds only if the upstream was asked for a stream, a buffered
+one only if it was not. Translated models are buffered in every mode; `/v1/completions` is never steered, so `window` is
+`monitor` there.
 
 ## Other clients, one answer whole and one as a stream
 
@@ -291,12 +350,21 @@ ROWS = (
 
 
 def main() -> int:
-    """Run everything; about two minutes."""
-    upstream = CaseUpstream()
-    with tempfile.TemporaryDirectory() as name, product(POLICY, upstream) as found:
-        rows = python_cells(found, upstream) + node_cells(found, upstream, Path(name))
-        others = smoke(found, Path(name))
-        conforms, requests = generated(found, Path(name))
+    """Run everything; about three minutes."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        install_node(folder)
+        for mode in ("window", "monitor"):
+            upstream = CaseUpstream()
+            with product(STREAMS[mode], upstream) as found:
+                made = python_cells(found, upstream, "stream") + node_cells(found, upstream, "stream", folder)
+            rows += live_cells(made, mode, upstream)
+        upstream = CaseUpstream()
+        with product(STREAMS["buffer"], upstream) as found:
+            rows += python_cells(found, upstream, "json,stream") + node_cells(found, upstream, "json,stream", folder)
+            others = smoke(found, folder)
+            conforms, requests = generated(found, folder)
     kept = bytes_kept()
     OUT.write_text(document(rows, others, kept, requests if conforms else 0), "utf-8")
     failed = [row for row in rows if not row["ok"] and not row["why"]]

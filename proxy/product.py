@@ -27,6 +27,7 @@ from proxy.store.audit import Audit
 from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
+from proxy.store.retention import Retention
 from proxy.upstreams.ask import ask
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
@@ -140,10 +141,11 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         judging = judge("VALUEFLOW_GAUGE_MODEL", settings.gauge_model) if settings.gauge_model else None
         second = judge("VALUEFLOW_SECOND_MODEL", settings.second_model) if settings.second_model else None
         scoring, metrics = judging or queue, Metrics(policies, routes, catalogue())
-        audit, curves = Audit(database), Curves(database)
+        audit, curves, retention = Audit(database), Curves(database), Retention(database, settings.audit_days)
         await curves.load(scoring.version)
         queue.start()
         audit.start()
+        retention.start()
         curves.start()
         product = Product(
             settings,
@@ -171,6 +173,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             await queue.stop()
             if product.second is not None:
                 await product.second.stop()
+            await retention.stop()
             await audit.stop(settings.shutdown_seconds)
             await curves.stop(settings.shutdown_seconds)
             for route in routes.values():

@@ -1,4 +1,4 @@
-"""An outcome as clients and the audit trail see it: headers and the `valueflow` object of the contract.
+"""An outcome as clients and the audit trail see it: headers, the `valueflow` object, and the error in their place.
 
 Knows outcomes, policies and scores; nothing of the wire that carries them.
 """
@@ -11,6 +11,7 @@ from anchors.score import Score, Unscored
 from policies.floor import FLOOR, below_floor
 from policies.policy import Policy, Target
 from policies.verdict import RELEVANT, Check
+from proxy.errors import ApiError
 from proxy.outcome import Attempt, Outcome, R
 
 
@@ -49,6 +50,18 @@ def report(outcome: Outcome[R], policy: Policy, evaluator: str, floor: float = F
         "leakage": _leakage(outcome, policy),
         "below_floor": {name: round(found, 2) for name, found in below(outcome, floor).items()},
     }
+
+
+def refusal(outcome: Outcome[R], policy: Policy) -> ApiError | None:
+    """The error that the policy wants in place of such an outcome; asking again would be billed again."""
+    error: ApiError | None = None
+    if outcome.name in {"missed", "unreachable", "refused"} and policy.on_miss == "error":
+        error = ApiError.range_missed("No answer within the budget lay in the policy's value ranges.")
+    if outcome.name == "unscored" and policy.on_unscored == "error":
+        error = ApiError.unscored("The answer could not be measured, and the policy asks for an error then.")
+    if error is not None:
+        error.headers["x-should-retry"] = "false"
+    return error
 
 
 def broken_off(outcome: str, policy: Policy, evaluator: str, asked: int, billed: int) -> dict[str, Any]:

@@ -80,8 +80,9 @@ class Settings(BaseSettings):
         "returned", description="what an answer's `usage` counts: the returned answer, or all attempts as `billed`"
     )
     seal_secret: SecretStr = Field(
-        SecretStr(""), description="seals ids of stored responses to their tenant; empty draws one at each start"
+        SecretStr(""), description="seals ids of what upstreams keep to their tenant; empty draws one at each start"
     )
+    audit_days: int = Field(90, ge=0, le=36500, description="how long audit records are kept; 0: for ever")
     shutdown_seconds: int = Field(30, ge=0, le=3600, description="how long open requests may take to end at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
 

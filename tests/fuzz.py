@@ -19,10 +19,15 @@ from proxy.api.depth import too_deep
 from proxy.errors import ApiError
 from proxy.wires.chat import ChatReply, ChatRequest
 from proxy.wires.chat_stream import ChatStream
-from proxy.wires.messages import MessagesReply, MessagesRequest
-from proxy.wires.responses import ResponsesReply, ResponsesRequest
-from proxy.wires.sse import events
-from proxy.wires.wire import Shown
+from proxy.wires.messages import MessagesRequest
+from proxy.wires.messages_reply import MessagesReply
+from proxy.wires.messages_stream import MessagesStream
+from proxy.wires.responses import ResponsesRequest
+from proxy.wires.responses_reply import ResponsesReply
+from proxy.wires.responses_stream import ResponsesStream
+from proxy.wires.sse import Event, events
+from proxy.wires.wire import Shown, WireStream
+from tests.proxy.replies import message_events, named, response_events
 from tests.proxy.servers import chunks, completion
 
 _SCRAPS = [
@@ -67,18 +72,29 @@ def value(draw: random.Random, depth: int = 3) -> Any:
     return draw.choice(kinds if depth else kinds[:5])()
 
 
+async def collected(raw: bytes) -> list[Event]:
+    """The events of a stream that is whole."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield raw
+
+    return [event async for event in events(parts())]
+
+
 def sse_reader(draw: random.Random) -> str:
-    """Reader and lens over a stream that is damaged and cut anywhere."""
+    """Reader and each wire's lens over a stream that is damaged and cut anywhere."""
     ends = draw.choice([b"\n\n", b"\r\n\r\n", b"\r\r"])
-    sent = [b"data: " + json.dumps(c).encode() + ends for c in chunks("A ", "é\u2028", usage=True)]
-    raw = mutated(draw, b"".join([*sent, b"data: [DONE]", ends]))
+    made: list[tuple[str, WireStream, list[bytes]]] = [
+        ("chat", ChatStream(), [f"data: {json.dumps(c)}".encode() for c in chunks("A ", "é\u2028", usage=True)]),
+        ("response", ResponsesStream(), [e.strip() for e in named(*response_events("A ", "é\u2028"))]),
+        ("message", MessagesStream(), [e.strip() for e in named(*message_events("A ", "é\u2028"))]),
+    ]
+    where, lens, sent = draw.choice(made)
+    raw = mutated(draw, b"".join(event + ends for event in [*sent, b"data: [DONE]"]))
     cuts = sorted(draw.randrange(len(raw) + 1) for _ in range(draw.randrange(6)))
-    lens, shown, out, kept = (
-        ChatStream(),
-        Shown(draw.choice(["m", "served-model"]), include_usage=draw.random() < 0.5),
-        [],
-        [],
-    )
+    shown = Shown(draw.choice(["m", "served-model"]), include_usage=draw.random() < 0.5)
+    out: list[bytes] = []
+    kept: list[bytes] = []
 
     async def parts() -> AsyncIterator[bytes]:
         for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True):
@@ -88,19 +104,24 @@ def sse_reader(draw: random.Random) -> str:
         async for event in events(parts(), limit=2000):
             kept.append(event.raw)
             out.append(lens.read(event, shown))
+            if lens.ended:
+                return
 
     try:
         asyncio.run(read())
-    except ApiError:
+    except ApiError as error:
+        lens.broken(error)
         return "refused"
     assert raw.startswith(b"".join(kept)), "the bytes are kept"
     for answer in lens.answers:
         answer.text.encode()
-    for part in out:
-        data = part.removeprefix(b"data: ").strip()
-        if part.startswith(b"data: {") and len(data.splitlines()) == 1:
-            assert json.loads(data).get("model") in {None, shown.model}, "the client sees its own model's name"
-    return "read to its end" if lens.complete else "read"
+    assert lens.tokens >= 0
+    for event in asyncio.run(collected(b"".join([*out, lens.end(shown)]))):
+        data = json.loads(event.data) if event.data not in {b"", b"[DONE]"} else {}
+        holder = {"chat": data, "response": data.get("response")}.get(where, data.get("message"))
+        if isinstance(holder, dict) and (where != "message" or data["type"] == "message_start"):
+            assert holder.get("model") in {None, shown.model}, "the client sees its own model's name"
+    return f"{where}, read to its end" if lens.complete else f"{where}, read"
 
 
 def json_request(draw: random.Random) -> str:

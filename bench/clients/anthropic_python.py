@@ -1,4 +1,4 @@
-"""Cells of the `anthropic` Python client: python -m bench.clients.anthropic_python URL KEY [CASE ...]."""
+"""Cells of the `anthropic` Python client: python -m bench.clients.anthropic_python URL KEY json,stream [CASE ...]."""
 
 import json
 import sys
@@ -46,11 +46,11 @@ def messages(client: anthropic.Anthropic, model: str, case: str, delivery: str) 
     return None
 
 
-def main(url: str, key: str, *cases: str) -> None:
+def main(url: str, key: str, deliveries: str, *cases: str) -> None:
     """Every cell, or those of some cases."""
     with anthropic.Anthropic(base_url=url, api_key=key, max_retries=0) as client:
         for case in cases or CASES:
-            for delivery in ("json", "stream"):
+            for delivery in deliveries.split(","):
                 for model, row in (("m", "messages"), ("chat-only", "messages, translated")):
                     cell(row, delivery, case, lambda m=model, c=case, d=delivery: messages(client, m, c, d))
 

@@ -1,4 +1,4 @@
-"""Cells of the `openai` Python client: python -m bench.clients.openai_python URL KEY [CASE ...]."""
+"""Cells of the `openai` Python client: python -m bench.clients.openai_python URL KEY json,stream [CASE ...]."""
 
 import json
 import sys
@@ -138,18 +138,20 @@ def models(client: openai.OpenAI) -> None:
     raises(openai.NotFoundError, lambda: client.models.retrieve("x"))
 
 
-def main(url: str, key: str, *cases: str) -> None:
+def main(url: str, key: str, deliveries: str, *cases: str) -> None:
     """Every cell, or those of some cases."""
     with openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0) as client:
         for case in cases or CASES:
-            for delivery in ("json", "stream"):
+            for delivery in deliveries.split(","):
                 cell("chat/completions", delivery, case, lambda c=case, d=delivery: chat(client, c, d))
                 for model, row in (("m", "responses"), ("chat-only", "responses, translated")):
                     work = lambda m=model, c=case, d=delivery: responses(client, m, c, d)  # noqa: E731
                     cell(row, delivery, case, work)
                 cell("completions", delivery, case, lambda c=case, d=delivery: completions(client, c, d))
-            cell("embeddings", "json", case, lambda c=case: embeddings(client, c))
-        cell("models", "json", "text", lambda: models(client))
+            if "json" in deliveries:
+                cell("embeddings", "json", case, lambda c=case: embeddings(client, c))
+        if "json" in deliveries:
+            cell("models", "json", "text", lambda: models(client))
 
 
 if __name__ == "__main__":

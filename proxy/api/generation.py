@@ -19,7 +19,7 @@ from proxy.api.account import Account
 from proxy.api.http import ClientGone, body_of, json_response, product_of, tenant_of, unexpected, unless_gone
 from proxy.api.live import Live
 from proxy.api.steps import Generation
-from proxy.api.streams import billed, refused_by_policy, stream_answer
+from proxy.api.streams import stream_answer
 from proxy.budget import Budget
 from proxy.errors import ApiError
 from proxy.outcome import Outcome
@@ -112,10 +112,10 @@ async def _serve(request: Request, account: Account) -> Response:
     report = await account.close(outcome)
     reply = outcome.returned.completion.reply
     headers = account.headers(outcome.name, len(outcome.attempts)) | dict(reply.headers)
-    if (refusal := refused_by_policy(policy, outcome)) is not None:
+    if (refusal := render.refusal(outcome, policy)) is not None:
         refusal.headers |= headers
         return json_response(request, refusal)  # not raised: it is counted already, by its outcome
-    body = reply.body(replace(shown, extra=report if debug else None, usage=billed(steps)))
+    body = reply.body(replace(shown, extra=report if debug else None, usage=steps.billed_usage))
     return Response(body, headers=headers, media_type="application/json")
 
 

@@ -16,7 +16,8 @@ from starlette.responses import Response
 from proxy.api.depth import too_deep
 from proxy.errors import ApiError
 from proxy.product import Product
-from proxy.wires.messages import MESSAGES, error_body
+from proxy.wires.messages import MESSAGES
+from proxy.wires.messages_reply import error_body
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

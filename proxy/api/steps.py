@@ -22,7 +22,7 @@ from proxy.outcome import Completion, Kept, R
 from proxy.product import Product
 from proxy.upstreams.route import Route
 from proxy.upstreams.upstream import Call, Stream
-from proxy.wires.parts import leaves, without_thinking
+from proxy.wires.parts import leaves, summed, without_thinking
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Streamed, Wire, WireReply, WireRequest
 
@@ -50,6 +50,11 @@ class Generation:
     def deterministic(self) -> bool:
         """Whether the client asked for the same answer to the same request."""
         return self.asked.member("temperature") == 0 or self.asked.member("seed") is not None
+
+    @property
+    def billed_usage(self) -> Mapping[str, Any] | None:
+        """The usage of all attempts, where the settings want that in place of the returned answer's."""
+        return summed(self.usages) if self.product.settings.usage == "billed" and len(self.usages) > 1 else None
 
     async def complete(self, instruction: Instruction, kept: Kept[WireReply] | None = None) -> Completion[WireReply]:
         """One upstream answer to the original request with the instruction added, joined to what is kept."""

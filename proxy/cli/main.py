@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import calibrate, curves, gauge, report, score, study
+from proxy.cli import calibrate, curves, gauge, report, score, seal, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -27,6 +27,7 @@ app.command("score")(score.score)
 app.command("curves")(curves.curves)
 app.command("report")(report.report)
 app.command("study")(study.study)
+app.command("seal")(seal.seal)
 
 
 @app.command()

@@ -9,130 +9,57 @@ from typing import Any
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.chat_stream import ChatStream, windowable
-from proxy.wires.document import Node
+from proxy.wires.chat_stream import ChatStream, replayed
+from proxy.wires.lens import ReplyLens, RequestLens, first_text
 from proxy.wires.parts import (
     JSON_FORMATS,
     SYSTEM_ROLES,
     check_turns,
-    counts,
-    edited,
-    event,
     pieces,
-    reply_document,
-    request_document,
-    stateful,
     summed,
     text_of,
     typed,
-    usage_of,
 )
-from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown, Streamed, Wire
 
+_FORBID_A_WINDOW = ("tools", "functions", "response_format", "logprobs", "top_logprobs", "audio")
 
-class ChatRequest:
-    """A client's chat request. Raises ApiError 400 naming the parameter that is wrong."""
+
+class ChatRequest(RequestLens):
+    """A client's chat request."""
 
     def __init__(self, raw: bytes) -> None:
-        self._document = document = request_document(raw)
-        self.model: str = typed(document, "model", str, required=True)
-        self.stream = bool(typed(document, "stream", bool))
-        options = typed(document, "stream_options", dict) or {}
-        self.include_usage = options.get("include_usage") is True
-        check_turns(typed(document, "messages", list, required=True), "messages")
+        super().__init__(raw)
+        document = self._document
+        self.include_usage = self._wants_usage()
+        self.messages: list[dict[str, Any]] = typed(document, "messages", list, required=True)
+        check_turns(self.messages, "messages")
         typed(document, "n", int)
         form = document.get("response_format")
         self.structured = isinstance(form, dict) and form.get("type") in JSON_FORMATS
-        self._state = "store" if document.get("store") else stateful(self.messages, "messages")
-        self._state = self._state or _audio(self.messages)
+        self.windowable = not any(document.get(key) for key in _FORBID_A_WINDOW) and document.get("n") in {None, 1}
+        self.question = first_text(reversed(self.messages), "user")
+        self.first_texts = f"{first_text(self.messages, *SYSTEM_ROLES)}\n{first_text(self.messages, 'user')}"
+        self._state = "store" if document.get("store") else _audio(self.messages)
 
-    def isolate(self, seal: Seal | None) -> None:
-        """Stored completions, files and earlier audio are the tenant's own, or not to be named (400)."""
-        if seal is None and self._state is not None:
-            raise ApiError.stateful(self._state)
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The messages as the client sent them; not to be changed."""
-        messages: list[dict[str, Any]] = self._document.fields["messages"].value
-        return messages
-
-    @property
-    def question(self) -> str:
-        """The text of the last user message, empty when there is none."""
-        return next((text_of(m.get("content")) for m in reversed(self.messages) if m["role"] == "user"), "")
-
-    @property
-    def first_texts(self) -> str:
-        """First system and first user text: what stays the same as a conversation grows."""
-        system = next((text_of(m.get("content")) for m in self.messages if m["role"] in SYSTEM_ROLES), "")
-        user = next((text_of(m.get("content")) for m in self.messages if m["role"] == "user"), "")
-        return f"{system}\n{user}"
-
-    def member(self, key: str) -> Any:
-        """A top-level member's parsed value, None when absent."""
-        return self._document.get(key)
-
-    def body(
-        self,
-        model: str,
-        instruction: Instruction | None = None,
-        choices: int | None = None,
-        streamed: Streamed = "no",
-    ) -> bytes:
-        """The request for an upstream, made from the original bytes.
-
-        Only `model`, the system text, the tail, `n` where fewer choices are wanted and, unless streamed `as_asked`, the
-        stream members differ.
-        """
-        document = self._document
-        if document.get("model") != model:
-            document.set("model", model)
+    def _add(self, instruction: Instruction, choices: int | None, streamed: Streamed) -> None:
+        document, messages = self._document, self._document.fields["messages"]
         if choices is not None:
             document.set("n", choices)
         if streamed == "counted":
             document.set("stream_options", {"include_usage": True})
-        elif streamed == "no":
-            if document.get("stream"):
-                document.set("stream", False)
-            if "stream_options" in document.fields:
-                document.remove("stream_options")
-        if instruction is not None and instruction.system:
-            self._join_system(instruction.system)
-        if instruction is not None and instruction.feedback and self.messages[-1]["role"] == "user":
-            document.append(document.fields["messages"], {"role": "user", "content": instruction.feedback})
-        return document.edited()
-
-    def _join_system(self, block: str) -> None:
-        """Last in the client's first system or developer text; one is made if there is none, never a second one."""
-        document, messages = self._document, self._document.fields["messages"]
-        for node in document.items(messages):
-            if node.value["role"] in SYSTEM_ROLES:
-                content = document.members(node).get("content")
-                if content is None or not isinstance(content.value, str | list):
-                    continue
-                self._extend(content, block)
-                return
-        document.prepend(messages, {"role": "system", "content": block})
-
-    def _extend(self, content: Node, block: str) -> None:
-        if isinstance(content.value, str):
-            self._document.replace(content, f"{content.value}\n\n{block}" if content.value else block)
-        else:
-            self._document.append(content, {"type": "text", "text": block})
+        # one is made if there is none, never a second one
+        if instruction.system and not self._join_first_system(messages, instruction.system, "text"):
+            document.prepend(messages, {"role": "system", "content": instruction.system})
+        if instruction.feedback and self.messages[-1]["role"] == "user":
+            document.append(messages, {"role": "user", "content": instruction.feedback})
 
 
-class ChatReply:
-    """An upstream's chat completion, parsed beside its bytes, and the `headers` that came with it.
-
-    Raises ApiError 502 when it is not one.
-    """
+class ChatReply(ReplyLens):
+    """An upstream's chat completion."""
 
     def __init__(self, raw: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self._document = reply_document(raw)
-        self.headers = headers or {}
-        self.json: dict[str, Any] = self._document.root.value
+        super().__init__(raw, headers)
         choices = self.json.get("choices")
         if not isinstance(choices, list) or not choices or not all(_is_choice(choice) for choice in choices):
             raise ApiError.upstream("The upstream's answer is no chat completion.")
@@ -142,38 +69,18 @@ class ChatReply:
         """One for each choice, in order."""
         return [_answer(choice["message"]) for choice in self.json["choices"]]
 
-    @property
-    def usage(self) -> Mapping[str, Any]:
-        """The upstream's usage object, empty where it gives none."""
-        return usage_of(self.json)
+    def _events(self, shown: Shown) -> Iterator[bytes]:
+        """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last."""
+        return replayed(self.json, "chat.completion.chunk", shown, self._pieces())
 
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion tokens as the upstream counts them; 0 where it does not say."""
-        return counts(self.usage, "prompt_tokens", "completion_tokens")
-
-    def body(self, shown: Shown) -> bytes:
-        """The reply for the client: the upstream's bytes but for what `shown` names."""
-        return edited(self._document, shown)
-
-    def replay(self, shown: Shown) -> Iterator[bytes]:
-        """The reply as server-sent chunks: one id, role first, `finish_reason` alone in a choice's last.
-
-        The `valueflow` object follows all choices in a chunk of its own; usage comes last, and only when asked.
-        """
-        head = {k: v for k, v in self.json.items() if k not in {"choices", "usage", "object", "model"}}
-        head |= {"object": "chat.completion.chunk", "model": shown.model}
-
-        def chunk(choices: list[dict[str, Any]], **more: Any) -> bytes:
-            return event(head | {"choices": choices} | ({"usage": None} if shown.include_usage else {}) | more)
-
+    def _pieces(self) -> Iterator[dict[str, Any]]:
         for place, choice in enumerate(self.json["choices"]):
             index, message = choice.get("index", place), dict(choice["message"])
             content, calls = message.pop("content", None), message.pop("tool_calls", None)
             logprobs = choice.get("logprobs")
 
-            def delta(fields: dict[str, Any], at: int = index, logprobs: Any = None) -> bytes:
-                return chunk([{"index": at, "delta": fields, "logprobs": logprobs, "finish_reason": None}])
+            def delta(fields: dict[str, Any], at: int = index, logprobs: Any = None) -> dict[str, Any]:
+                return {"index": at, "delta": fields, "logprobs": logprobs, "finish_reason": None}
 
             yield delta({"role": "assistant", "content": "" if content is not None else None})
             rest = {k: v for k, v in message.items() if k != "role" and v is not None}
@@ -185,13 +92,7 @@ class ChatReply:
                     yield delta({"content": piece}, logprobs=logprobs)
             for position, call in enumerate(calls or []):
                 yield delta({"tool_calls": [{"index": position, **call}]})
-            finish = choice.get("finish_reason") or "stop"
-            yield chunk([{"index": index, "delta": {}, "logprobs": None, "finish_reason": finish}])
-        if shown.extra is not None:
-            yield chunk([], valueflow=shown.extra)
-        if shown.include_usage:
-            yield chunk([], usage=self.json.get("usage") if shown.usage is None else shown.usage)
-        yield b"data: [DONE]\n\n"
+            yield delta({}) | {"finish_reason": choice.get("finish_reason") or "stop"}
 
 
 def merged(reply: ChatReply, places: Sequence[int], fresh: ChatReply) -> ChatReply:
@@ -227,4 +128,4 @@ def _answer(message: dict[str, Any]) -> Answer:
     )
 
 
-CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream, windowable=windowable)
+CHAT = Wire("chat/completions", ChatRequest, ChatReply, merge=merged, stream=ChatStream)

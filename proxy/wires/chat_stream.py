@@ -1,62 +1,65 @@
-"""The stream of `/v1/chat/completions`, event by event: a lens that gathers the answer while its bytes pass.
+"""Streams of OpenAI's chunks, chat's and the legacy completions': a lens that gathers the answer while its
+bytes pass, and replies replayed as such streams.
 
-Knows OpenAI's chunks; nothing of policies, scores or upstreams. Bytes change only where the client must see something
-else: the model's name, and a usage that it did not ask for.
+Knows chunks; nothing of policies, scores or upstreams. Bytes change only where the client must see something else: the
+model's name, and a usage that it did not ask for.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ApiError
-from proxy.wires.document import Document, InvalidJSON
-from proxy.wires.parts import counts
+from proxy.wires.document import Document
+from proxy.wires.parts import counts, event_object, reply_document, whole
+from proxy.wires.parts import event as written
 from proxy.wires.sse import DONE, Event
-from proxy.wires.wire import Answer, Shown, WireRequest
+from proxy.wires.wire import Answer, Shown
 
 _MODEL = re.compile(rb'("model"\s*:\s*)"([^"\\]*)"')
-_FORBID_A_WINDOW = ("tools", "functions", "response_format", "logprobs", "top_logprobs", "audio")
 
 
-class ChatStream:
-    """One streamed answer. `read` each event, in order; the rest may be asked at any time."""
+class ChunkStream:
+    """One streamed answer; each API says with `delta` what a choice's chunk adds."""
 
     def __init__(self) -> None:
         self._texts: dict[int, list[str]] = {}
         self._finished: set[int] = set()
         self._tools = self._refusal = False
         self._head: dict[str, Any] = {}
+        self._done = b""
         self.tokens = 0
-        self.done = False
+        self.ended = False
+
+    def delta(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+        """What the choice's chunk adds, None where it is no chunk of this API."""
+        raise NotImplementedError
 
     @property
     def answers(self) -> Sequence[Answer]:
         """What is there so far, one for each choice."""
-        return [Answer(_whole("".join(self._texts[i])), self._tools, self._refusal) for i in sorted(self._texts)]
+        return [Answer(whole("".join(self._texts[i])), self._tools, self._refusal) for i in sorted(self._texts)]
 
     @property
     def complete(self) -> bool:
         """Whether every choice came to its end; a stream that ends before that was cut."""
-        return self.done or (bool(self._texts) and self._finished >= set(self._texts))
+        return self.ended or (bool(self._texts) and self._finished >= set(self._texts))
 
     def read(self, event: Event, shown: Shown) -> bytes:
         """What the client gets for it. Raises ApiError 502 on an upstream's error and on what is no chunk."""
         if not event.data:
             return event.raw
         if event.data == DONE:
-            self.done = True
-            return event.raw
-        try:
-            chunk = json.loads(event.data)
-        except (ValueError, RecursionError) as error:
-            raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
-        choices = chunk.get("choices") if isinstance(chunk, dict) else None
+            self.ended, self._done = True, event.raw
+            return b""
+        chunk = event_object(event)
+        choices = chunk.get("choices")
         if not isinstance(choices, list) or chunk.get("error") is not None:
             raise ApiError.upstream("The upstream failed in the middle of its answer.")
         for choice in choices:
             self._gather(choice)
-        self._head = {k: chunk[k] for k in ("id", "created", "system_fingerprint") if k in chunk}
+        self._head = {k: chunk[k] for k in ("id", "object", "created", "system_fingerprint") if k in chunk}
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.tokens = counts(usage, "prompt_tokens", "completion_tokens")
@@ -67,12 +70,13 @@ class ChatStream:
         if not hide and not renamed:
             return event.raw
         data = None if hide else _renamed(event.data, chunk["model"], shown.model)
-        return b"data: " + (data or _edited(event.data, hide, shown.model)).replace(b"\n", b"\ndata: ") + b"\n\n"
+        return event.carrying(data or _edited(reply_document(event.data), hide, shown.model))
 
     def _gather(self, choice: Any) -> None:
-        if not isinstance(choice, dict) or not isinstance(choice.get("delta"), dict):
+        delta = self.delta(choice) if isinstance(choice, dict) else None
+        if delta is None:
             raise ApiError.upstream("The upstream's stream holds what is no chunk.")
-        delta, index = choice["delta"], choice.get("index")
+        index = choice.get("index")
         index = index if isinstance(index, int) else 0
         text = self._texts.setdefault(index, [])
         if isinstance(delta.get("content"), str):
@@ -82,20 +86,43 @@ class ChatStream:
         if choice.get("finish_reason"):
             self._finished.add(index)
 
-    def report(self, shown: Shown) -> bytes:
-        """The opt-in chunk with `valueflow`, for a client that asked for it."""
-        head = self._head | {"object": "chat.completion.chunk", "model": shown.model}
-        chunk = head | {"choices": [], "valueflow": shown.extra}
-        return b"data: " + json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    def end(self, shown: Shown) -> bytes:
+        """The opt-in chunk with `valueflow`, for a client that asked for it, and the `[DONE]` that came."""
+        if shown.extra is None:
+            return self._done
+        chunk = self._head | {"model": shown.model, "choices": [], "valueflow": shown.extra}
+        return written(chunk) + self._done
+
+    def broken(self, error: ApiError) -> bytes:
+        """An error inside the stream."""
+        return b"data: " + error.body() + b"\n\n"
 
 
-def _whole(text: str) -> str:
-    """The text with surrogate pairs that chunks cut in two put together, and lone halves replaced."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+class ChatStream(ChunkStream):
+    """A streamed chat completion."""
+
+    def delta(self, choice: dict[str, Any]) -> dict[str, Any] | None:
+        """Its `delta`."""
+        delta = choice.get("delta")
+        return delta if isinstance(delta, dict) else None
+
+
+def replayed(
+    reply: Mapping[str, Any], kind: str, shown: Shown, choices: Iterator[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """A reply as chunks of that `kind`, each with one of the choices' pieces.
+
+    The `valueflow` object follows all choices in a chunk of its own; usage comes last, and only when asked.
+    """
+    head = {k: v for k, v in reply.items() if k not in {"choices", "usage"}} | {"object": kind, "model": shown.model}
+    head |= {"choices": []} | ({"usage": None} if shown.include_usage else {})
+    for choice in choices:
+        yield written(head | {"choices": [choice]})
+    if shown.extra is not None:
+        yield written(head | {"valueflow": shown.extra})
+    if shown.include_usage:
+        yield written(head | {"usage": reply.get("usage") if shown.usage is None else shown.usage})
+    yield b"data: [DONE]\n\n"
 
 
 def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
@@ -109,18 +136,9 @@ def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
     return _MODEL.sub(lambda match: match[1] + json.dumps(model).encode(), data)
 
 
-def _edited(data: bytes, hide: bool, model: str) -> bytes:
-    try:
-        document = Document(data)
-    except InvalidJSON as error:
-        raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
+def _edited(document: Document, hide: bool, model: str) -> bytes:
     if hide:
         document.remove("usage")
     if document.get("model") not in {None, model}:
         document.set("model", model)
     return document.edited()
-
-
-def windowable(asked: WireRequest) -> bool:
-    """Whether the beginning of the one answer's text can be held back and thrown away."""
-    return not any(asked.member(key) for key in _FORBID_A_WINDOW) and asked.member("n") in {None, 1}

@@ -5,8 +5,9 @@ edited reach the upstream as the client wrote them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
@@ -100,9 +101,20 @@ class Document:
         at = _skip(self.text, node.end)
         return _skip(self.text, at + 1) if self.text[at] == "," else at
 
+    def at(self, place: Sequence[str | int]) -> Node:
+        """The node at the end of these keys and indices, from the root down."""
+        node = self.root
+        for step in place:
+            node = self.members(node)[step] if isinstance(step, str) else next(islice(self.items(node), step, None))
+        return node
+
     def replace(self, node: Node, value: Any) -> None:
         """Put `value` where the node is."""
         self._edits.append((node.start, node.end, _dump(value)))
+
+    def splice(self, node: Node, text: str) -> None:
+        """Put JSON text where the node is."""
+        self._edits.append((node.start, node.end, text))
 
     def append(self, array: Node, value: Any) -> None:
         """Add `value` as the array's last item."""

@@ -5,21 +5,19 @@ Knows JSON and the likeness of the APIs; nothing that only one of them has.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from proxy.errors import ApiError
 from proxy.wires.document import Document, InvalidJSON
-from proxy.wires.wire import Shown
+from proxy.wires.sse import Event
+from proxy.wires.wire import Answer
 
 # tuples, since what is looked up in them comes from outside and may not be hashable
 SYSTEM_ROLES = ("system", "developer")
 JSON_FORMATS = ("json_object", "json_schema")
-_STATE_KEYS = frozenset({"file_id", "file_ids", "vector_store_ids", "container_id", "skill_id"})
-_REFERENCES = ("item_reference", "container_reference", "skill_reference")
 _THINK = re.compile(r"\s*<(think|thinking)>")
-_FREE = frozenset({"parameters", "schema", "input_schema", "input", "arguments"})
-"""Members whose keys are the client's own."""
+_CHARACTERS_A_TOKEN = 4
 _NAMES = {str: "a string", bool: "a boolean", dict: "an object", list: "an array", int: "an integer"}
 
 
@@ -69,23 +67,6 @@ def text_of(content: Any) -> str:
     return ""
 
 
-def stateful(value: Any, path: str) -> str | None:
-    """Where the first id of something that an upstream keeps stands in `value`; None when there is none."""
-    if isinstance(value, list):
-        places = (stateful(item, f"{path}[{index}]") for index, item in enumerate(value))
-        return next((place for place in places if place), None)
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("type"), str) and value["type"] in _REFERENCES:
-        return path
-    for key, item in value.items():
-        if (key in _STATE_KEYS and item) or (key == "container" and isinstance(item, str)):
-            return f"{path}.{key}"
-        if key not in _FREE and (place := stateful(item, f"{path}.{key}")):
-            return place
-    return None
-
-
 def listed(value: Mapping[str, Any], key: str) -> list[Any]:
     """A member that is a list; empty for anything else."""
     found = value.get(key)
@@ -109,15 +90,44 @@ def counts(usage: Mapping[str, Any], *keys: str) -> int:
     return sum(value for key in keys if isinstance(value := usage.get(key), int) and value >= 0)
 
 
-def edited(document: Document, shown: Shown) -> bytes:
-    """A reply's bytes but for the model's name, the usage and the `valueflow` object."""
-    if document.get("model") != shown.model:
-        document.set("model", shown.model)
-    if shown.usage is not None:
-        document.set("usage", shown.usage)
-    if shown.extra is not None:
-        document.set("valueflow", shown.extra)
-    return document.edited()
+def event_object(event: Event) -> dict[str, Any]:
+    """What a streamed event says. Raises ApiError 502 when it is not a JSON object."""
+    try:
+        data = json.loads(event.data)
+    except (ValueError, RecursionError) as error:
+        raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
+    if not isinstance(data, dict):
+        raise ApiError.upstream("The upstream's stream holds what is no event.")
+    return data
+
+
+def object_within(event: Event, key: str) -> bytes:
+    """The bytes of the event's member `key`. Raises ApiError 502."""
+    document = reply_document(event.data)
+    node = document.fields[key]
+    return document.text[node.start : node.end].encode()
+
+
+def edited_within(event: Event, key: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """The event with the bytes of its member `key` edited. Raises ApiError 502."""
+    document = reply_document(event.data)
+    node = document.fields[key]
+    document.splice(node, edit(document.text[node.start : node.end].encode()).decode())
+    return event.carrying(document.edited())
+
+
+def whole(text: str) -> str:
+    """The text with surrogate pairs that events cut in two put together, and lone halves replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def guessed_tokens(answers: Sequence[Answer]) -> int:
+    """About how many tokens these are, for a stream that was broken off, or whose upstream does not say."""
+    return sum(len(answer.text) for answer in answers) // _CHARACTERS_A_TOKEN
 
 
 def usage_of(reply: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,47 +1,37 @@
 """Paths that pass through: `/v1/embeddings`, and those that the operator lists for a model. Neither steered nor scored.
 
-Knows of a request its `model` alone, and nothing of a reply; both keep their bytes, and no tokens are counted.
+Knows of a request its `model`, of both where they name what an upstream keeps; the other bytes are kept, and no tokens
+are counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.parts import request_document, typed
-from proxy.wires.seal import Seal
-from proxy.wires.wire import Answer, Shown, Streamed, Wire
+from proxy.wires.document import Document, InvalidJSON
+from proxy.wires.kept import close
+from proxy.wires.lens import RequestLens
+from proxy.wires.wire import Answer, Shown, Wire
+
+_STATEFUL = frozenset({
+    "assistants", "batches", "containers", "conversations", "evals", "files", "fine_tuning", "prompts", "skills",
+    "threads", "uploads", "vector_stores", "videos",
+})  # fmt: skip
+"""Where a path begins under which an upstream keeps things: for those alone whose account it is."""
 
 
-class PlainRequest:
-    """A client's JSON with a model's name. Raises ApiError 400, also for a stream."""
+class PlainRequest(RequestLens):
+    """A client's JSON with a model's name, for one path; it cannot ask for a stream."""
 
-    stream = False
     include_usage = False
-    structured = False
-    question = ""
-    first_texts = ""
 
-    def __init__(self, raw: bytes) -> None:
-        self._document = request_document(raw)
-        self.model: str = typed(self._document, "model", str, required=True)
-        if typed(self._document, "stream", bool):
+    def __init__(self, path: str, raw: bytes) -> None:
+        super().__init__(raw)
+        self._state = f"/v1/{path}" if path.partition("/")[0] in _STATEFUL else None
+        if self.stream:
             raise ApiError.bad_request("This path is passed through, and not as a stream.", param="stream")
-
-    def isolate(self, seal: Seal | None) -> None:
-        """What this path's JSON may name is for the operator to know, who listed it."""
-
-    def member(self, key: str) -> Any:
-        """A top-level member's parsed value, None when absent."""
-        return self._document.get(key)
-
-    def body(
-        self, model: str, instruction: Instruction | None = None, choices: int | None = None, streamed: Streamed = "no"
-    ) -> bytes:
-        """The client's bytes with the upstream's own model name."""
-        if self._document.get("model") != model:
-            self._document.set("model", model)
-        return self._document.edited()
 
 
 class PlainReply:
@@ -56,7 +46,13 @@ class PlainReply:
         self.headers = headers or {}
 
     def body(self, shown: Shown) -> bytes:
-        """The upstream's bytes."""
+        """The upstream's bytes, but for the ids of what it keeps."""
+        if shown.seal is None:
+            return self._raw
+        with suppress(InvalidJSON):
+            document = Document(self._raw)
+            close(document, shown.seal)
+            return document.edited()
         return self._raw
 
     def replay(self, shown: Shown) -> Iterator[bytes]:
@@ -66,4 +62,4 @@ class PlainReply:
 
 def plain(path: str) -> Wire:
     """The wire of one such path."""
-    return Wire(path, PlainRequest, PlainReply, most="off")
+    return Wire(path, partial(PlainRequest, path), PlainReply, most="off")

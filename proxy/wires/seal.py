@@ -23,9 +23,9 @@ class Seal:
         """The id as the tenant sees it."""
         return f"{id_}_vf_{self._mac(id_)}"
 
-    def open(self, sealed: str, param: str) -> str:
-        """The upstream's id. Raises ApiError 404 naming `param` for an id that this tenant was not given."""
-        found = _SEALED.fullmatch(sealed)
+    def open(self, sealed: object, param: str) -> str:
+        """The upstream's id. Raises ApiError 404 naming `param` for what is no id that this tenant was given."""
+        found = _SEALED.fullmatch(sealed) if isinstance(sealed, str) else None
         if found is None or not hmac.compare_digest(found["mac"], self._mac(found["id"])):
             raise ApiError.not_found("No such object, or not one of yours.", param, "not_found")
         return found["id"]

@@ -23,6 +23,15 @@ class Event:
     raw: bytes
     data: bytes
 
+    def carrying(self, data: bytes) -> bytes:
+        """The event with other data; what stands beside it, such as its name, is kept."""
+        if data == self.data:
+            return self.raw
+        if self.raw.count(self.data) == 1:
+            return self.raw.replace(self.data, data)
+        others = [line for line in _LINE.split(self.raw) if line and line.partition(b":")[0] != b"data"]
+        return b"\n".join([*others, *(b"data: " + line for line in data.split(b"\n")), b"", b""])
+
 
 async def events(parts: AsyncIterable[bytes], limit: int = MAX_EVENT) -> AsyncGenerator[Event, None]:
     """The events, each as soon as its blank line is there; half a one at the end is dropped, as the format has it.

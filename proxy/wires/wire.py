@@ -72,6 +72,11 @@ class WireRequest(Protocol):
         ...
 
     @property
+    def windowable(self) -> bool:
+        """Whether the beginning of the one answer's text can be held back, judged alone and thrown away."""
+        ...
+
+    @property
     def question(self) -> str:
         """The text of the last user turn, empty when there is none."""
         ...
@@ -133,9 +138,15 @@ class WireReply(Protocol):
 
 
 class WireStream(Protocol):
-    """One streamed reply, gathered event by event. Where the upstream says nothing of its usage, `tokens` is 0."""
+    """One streamed reply, gathered event by event: `read` each, in order; the rest may be asked at any time."""
 
-    tokens: int
+    ended: bool
+    """Whether the event came that says that nothing follows."""
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens so far, as far as the upstream says; 0 where it does not."""
+        ...
 
     @property
     def answers(self) -> Sequence[Answer]:
@@ -148,17 +159,19 @@ class WireStream(Protocol):
         ...
 
     def read(self, event: Event, shown: Shown) -> bytes:
-        """What the client gets for an event, maybe nothing. Raises ApiError 502."""
+        """What the client gets for an event at once, maybe nothing: the stream's end waits for `end`.
+
+        Raises ApiError 502 on an upstream's error, and on what is no event of this API.
+        """
         ...
 
-    def report(self, shown: Shown) -> bytes:
-        """An event with `shown.extra`, the `valueflow` object."""
+    def end(self, shown: Shown) -> bytes:
+        """The stream's end, which was kept back, with `shown.extra`, the `valueflow` object, where there is one."""
         ...
 
-
-def error_event(error: ApiError) -> bytes:
-    """An error inside a stream, as OpenAI's SDKs raise it."""
-    return b"data: " + error.body() + b"\n\n"
+    def broken(self, error: ApiError) -> bytes:
+        """An error in place of what would follow, as the API's SDKs raise it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +181,7 @@ class Wire:
     `request` raises ApiError 400 naming the parameter, `reply` 502. `most` is the most that a policy's mode can do on
     this wire: one without system text cannot be steered. `turns` is the member that lists the conversation, and
     `headers` of the client's go on to the upstream. `merge` puts a later reply's choices at some places of an earlier
-    one, where a reply can have several. `stream` is the lens over streamed replies, where there is one, `windowable`
-    says of a request whether the beginning of its answer can be judged alone, and `broken` is an error inside a stream.
+    one, where a reply can have several. `stream` makes a lens over a streamed reply, where the API has streams.
     """
 
     path: str
@@ -180,5 +192,3 @@ class Wire:
     headers: tuple[str, ...] = ()
     merge: Callable[[Any, Sequence[int], Any], WireReply] | None = None
     stream: Callable[[], WireStream] | None = None
-    windowable: Callable[[WireRequest], bool] = lambda _: False
-    broken: Callable[[ApiError], bytes] = error_event

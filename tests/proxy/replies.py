@@ -1,5 +1,7 @@
 """What upstreams answer on each wire, as an official server writes it; used to script upstreams."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a": 1}',
@@ -61,3 +63,70 @@ def embedding(*numbers: float) -> dict[str, Any]:
     data = [{"object": "embedding", "index": 0, "embedding": list(numbers)}]
     usage = {"prompt_tokens": 3, "total_tokens": 3}
     return {"object": "list", "data": data, "model": "served-model", "usage": usage}
+
+
+def response_events(*texts: str, **more: Any) -> list[dict[str, Any]]:
+    """The events of a streamed response with reasoning and one message, a delta for each text."""
+    return response_stream(response(REASONING, "".join(texts), **more), texts)
+
+
+def response_stream(whole: dict[str, Any], deltas: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The events of a streamed response, as OpenAI sends them; `deltas` are the text's, in place of one."""
+    begun = whole | {"status": "in_progress", "output": [], "usage": None}
+    found = [{"type": "response.created", "response": begun}, {"type": "response.in_progress", "response": begun}]
+    for index, item in enumerate(whole["output"]):
+        at = {"item_id": item["id"], "output_index": index}
+        empty = {"message": {"content": []}, "function_call": {"arguments": ""}}.get(item["type"], {"summary": []})
+        added = item | {"status": "in_progress"} | empty
+        found.append({"type": "response.output_item.added", "output_index": index, "item": added})
+        if item["type"] == "function_call":
+            name, arguments = "response.function_call_arguments", item["arguments"]
+            found += [{"type": f"{name}.delta", "delta": piece, **at} for piece in (arguments[:3], arguments[3:])]
+            found.append({"type": f"{name}.done", "name": item["name"], "arguments": arguments, **at})
+        for place, part in enumerate(item.get("content", [])):
+            here = at | {"content_index": place}
+            key, name = ("refusal",) * 2 if part["type"] == "refusal" else ("text", "output_text")
+            more = {} if key == "refusal" else {"logprobs": []}
+            found.append({"type": "response.content_part.added", "part": part | {key: ""}, **here})
+            pieces = (deltas or [part[key]]) if key == "text" else [part[key]]
+            found += [{"type": f"response.{name}.delta", "delta": piece, **more, **here} for piece in pieces]
+            found.append({"type": f"response.{name}.done", key: part[key], **more, **here})
+            found.append({"type": "response.content_part.done", "part": part, **here})
+        found.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    found.append({"type": "response.completed", "response": whole})
+    return [{"sequence_number": number, **event} for number, event in enumerate(found)]
+
+
+def message_events(*texts: str, **more: Any) -> list[dict[str, Any]]:
+    """The events of a streamed message with thinking and one text block, a delta for each text."""
+    thinking = {"type": "thinking", "thinking": "Of power.", "signature": "s"}
+    return message_stream(message(thinking, "".join(texts), **more), texts)
+
+
+def message_stream(whole: dict[str, Any], deltas: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The events of a streamed message, as Anthropic sends them; `deltas` are the text's, in place of one."""
+    usage = whole["usage"] | {"output_tokens": 1}
+    begun = whole | {"content": [], "stop_reason": None, "usage": usage}
+    found = [{"type": "message_start", "message": begun}, {"type": "ping"}]
+    for index, block in enumerate(whole["content"]):
+        match block["type"]:
+            case "thinking":
+                empty = {"thinking": "", "signature": ""}
+                made = [{"type": f"{key}_delta", key: block[key]} for key in empty]
+            case "tool_use":
+                empty, written = {"input": {}}, json.dumps(block["input"])
+                made = [{"type": "input_json_delta", "partial_json": piece} for piece in (written[:3], written[3:])]
+            case _:
+                empty = {"text": ""}
+                made = [{"type": "text_delta", "text": piece} for piece in deltas or [block["text"]]]
+        found.append({"type": "content_block_start", "index": index, "content_block": block | empty})
+        found += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in made]
+        found.append({"type": "content_block_stop", "index": index})
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    usage = {"output_tokens": whole["usage"]["output_tokens"]}
+    return [*found, {"type": "message_delta", "delta": ended, "usage": usage}, {"type": "message_stop"}]
+
+
+def named(*events: dict[str, Any]) -> list[bytes]:
+    """Events as bytes, each with its type for a name."""
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.errors import ApiError
 from proxy.wires.chat import ChatRequest
-from proxy.wires.chat_stream import ChatStream, windowable
+from proxy.wires.chat_stream import ChatStream
 from proxy.wires.sse import Event
 from proxy.wires.wire import Shown
 from tests.proxy.servers import chunks
@@ -24,7 +24,8 @@ def passed(lens: ChatStream, *data: dict | bytes, shown: Shown = SERVED) -> list
 
 def test_bytes_pass_and_the_text_is_gathered() -> None:
     lens, sent = ChatStream(), [*chunks("A ", "calm answer.", usage=True), b"[DONE]"]
-    assert passed(lens, *sent) == [event(item).raw for item in sent]
+    assert passed(lens, *sent) == [*(event(item).raw for item in sent[:-1]), b""]
+    assert lens.end(SERVED) == b"data: [DONE]\n\n"
     assert (lens.answers[0].text, lens.tokens, lens.complete) == ("A calm answer.", 15, True)
 
 
@@ -78,8 +79,10 @@ def test_half_a_surrogate_pair_in_the_models_name_is_a_502() -> None:
 
 def test_the_report_is_a_chunk_without_choices() -> None:
     lens = ChatStream()
-    passed(lens, chunks("A")[1])
-    chunk = json.loads(lens.report(Shown("m", extra={"outcome": "in_range"})).removeprefix(b"data: "))
+    passed(lens, chunks("A")[1], b"[DONE]")
+    report, done, _ = lens.end(Shown("m", extra={"outcome": "in_range"})).split(b"\n\n")
+    chunk = json.loads(report.removeprefix(b"data: "))
+    assert done == b"data: [DONE]"
     assert (chunk["id"], chunk["model"], chunk["choices"]) == ("chatcmpl-1", "m", [])
     assert chunk["valueflow"] == {"outcome": "in_range"}
 
@@ -90,4 +93,4 @@ def test_the_report_is_a_chunk_without_choices() -> None:
      ({"response_format": {"type": "json_object"}}, False), ({"tools": []}, True)],
 )  # fmt: skip
 def test_what_forbids_a_window(more: dict, possible: bool) -> None:
-    assert windowable(ChatRequest(json.dumps({"model": "m", "messages": MESSAGES} | more).encode())) is possible
+    assert ChatRequest(json.dumps({"model": "m", "messages": MESSAGES} | more).encode()).windowable is possible

@@ -252,4 +252,15 @@ def test_state_is_refused(more: dict, param: str) -> None:
     with pytest.raises(ApiError) as caught:
         chat.isolate(None)
     assert (caught.value.param, caught.value.code) == (param, "state_not_available")
-    chat.isolate(Seal(b"s", "acme"))
+
+
+def test_the_owner_stores_and_names_sealed_files() -> None:
+    seal = Seal(b"s", "acme")
+    part = {"type": "file", "file": {"file_id": seal.close("file_1")}}
+    chat = request(messages=[{"role": "user", "content": [part]}], store=True)
+    chat.isolate(seal)
+    [sent] = json.loads(chat.body("up"))["messages"][0]["content"]
+    assert sent["file"]["file_id"] == "file_1"
+    with pytest.raises(ApiError) as caught:
+        request(messages=[{"role": "user", "content": [{"file_id": "file_1"}]}]).isolate(seal)
+    assert (caught.value.status, caught.value.param) == (404, "messages[0].content[0].file_id")

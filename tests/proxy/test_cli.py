@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.wires.seal import Seal
+
 TEXT = "Drop what you are doing and sit with your sister tonight."
 
 
@@ -134,3 +136,10 @@ def test_a_signal_ends_the_server_cleanly(tmp_path: Path, signal_: signal.Signal
         _, errors = server.communicate(timeout=20)
     assert server.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_seal_gives_the_id_that_the_tenant_may_name() -> None:
+    shown = valueflow("seal", "acme", "conv_1", VALUEFLOW_SEAL_SECRET="s")
+    assert shown.stdout.strip() == Seal(b"s", "acme").close("conv_1")
+    assert "VALUEFLOW_SEAL_SECRET" in valueflow("seal", "acme", "conv_1", VALUEFLOW_SEAL_SECRET="").stderr
+    assert "no policy" in valueflow("seal", "nobody", "conv_1", VALUEFLOW_SEAL_SECRET="s").stderr

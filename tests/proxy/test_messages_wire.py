@@ -4,7 +4,8 @@ import pytest
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.messages import MessagesReply, MessagesRequest, error_body
+from proxy.wires.messages import MessagesRequest
+from proxy.wires.messages_reply import MessagesReply, error_body
 from proxy.wires.wire import Answer, Shown
 from tests.proxy.replies import message, tool_use
 

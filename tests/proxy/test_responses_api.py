@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
 
 from proxy.settings import DEMO_KEY
-from tests.proxy.replies import CALL, response
+from tests.proxy.replies import CALL, output_message, output_text, response
 from tests.proxy.servers import ScriptedUpstream, Served, served
 from tests.proxy.test_http import HITS
 
@@ -75,3 +76,51 @@ def test_another_tenant_is_no_owner(hit: Served) -> None:
     ):
         rival.responses.create(model="own", input="hi", previous_response_id=first.id)
     assert caught.value.code == "state_not_available"
+
+
+def test_what_is_kept_is_named_by_sealed_ids_in_answers_and_in_streams(hit: Served) -> None:
+    cited = {"type": "file_citation", "file_id": "file_1", "filename": "a.txt", "index": 0}
+    item = output_message(output_text("A calm answer.") | {"annotations": [cited]})
+    hit.upstream.reply = lambda number, body: response(item, conversation={"id": "conv_1"})
+    with client(hit) as made:
+        first = made.responses.create(model="own", input="hi")
+        with made.responses.stream(model="own", input="hi") as stream:
+            [added] = [e for e in stream if e.type == "response.output_text.annotation.added"]
+            streamed = stream.get_final_response()
+        file, conversation = first.output[0].content[0].annotations[0].file_id, first.conversation.id
+        assert "file_1" != file == streamed.output[0].content[0].annotations[0].file_id == added.annotation["file_id"]
+        assert "conv_1" != conversation == streamed.conversation.id
+        search = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+        parts = [{"type": "input_file", "file_id": file}]
+        asked = {"model": "own", "input": [{"role": "user", "content": parts}], "conversation": conversation}
+        made.responses.create(**asked)
+        body = hit.upstream.bodies[-1]
+        assert (body["conversation"], body["input"][0]["content"][0]["file_id"]) == ("conv_1", "file_1")
+        for more, param in (
+            ({"conversation": "conv_1"}, "conversation"),
+            ({"conversation": {"id": "conv_1"}}, "conversation.id"),
+            ({"prompt": {"id": "pmpt_1"}}, "prompt.id"),
+            ({"tools": [search]}, "tools[0].vector_store_ids"),
+        ):
+            with pytest.raises(openai.NotFoundError) as caught:
+                made.responses.create(**asked | more)
+            assert caught.value.param == param
+
+
+def test_paths_under_which_an_upstream_keeps_things_are_its_owners(tmp_path: Path) -> None:
+    store = {"id": "vs_1", "object": "vector_store", "file_ids": ["file_1"], "metadata": {"file_id": "mine"}}
+    upstream = ScriptedUpstream(reply=lambda number, body: store)
+    with served(tmp_path, HITS, upstream) as first:
+        where = f"kind: openai, base_url: '{first.upstream.url}', model: s, paths: [chat/completions, vector_stores]"
+        (tmp_path / "two").mkdir()
+        models = f"models:\n  m: {{{where}}}\n  own: {{{where}, owner: acme}}\n"
+        with served(tmp_path / "two", HITS, models=models) as found, client(found) as made:
+            with pytest.raises(openai.BadRequestError) as caught:
+                made.post("/vector_stores", body={"model": "m"}, cast_to=object)
+            assert caught.value.code == "state_not_available"
+            sealed = made.post("/vector_stores", body={"model": "own"}, cast_to=object)
+            assert sealed["id"].startswith("vs_1_vf_")
+            assert sealed["file_ids"][0].startswith("file_1_vf_")
+            assert sealed["metadata"] == {"file_id": "mine"}
+            made.post("/vector_stores", body={"model": "own", "file_ids": sealed["file_ids"]}, cast_to=object)
+            assert first.upstream.bodies[-1]["file_ids"] == ["file_1"]

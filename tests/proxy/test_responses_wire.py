@@ -5,7 +5,8 @@ import pytest
 
 from policies.instruct import Instruction
 from proxy.errors import ApiError
-from proxy.wires.responses import ResponsesReply, ResponsesRequest
+from proxy.wires.responses import ResponsesRequest
+from proxy.wires.responses_reply import ResponsesReply
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Shown
 from tests.proxy.replies import CALL, REASONING, REFUSAL, output_message, output_text, response
@@ -139,7 +140,7 @@ def test_texts_are_scored_and_reasoning_is_not() -> None:
 
 
 def test_the_reply_keeps_the_bytes_but_for_what_is_shown() -> None:
-    raw = b'{ "model":"up","output":[],"id":"resp_1", "temperature":1.00}'
+    raw = b'{ "model":"up","output":[],"object":"response","id":"resp_1", "temperature":1.00}'
     assert ResponsesReply(raw).body(Shown("m")) == raw.replace(b'"up"', b'"m"')
     seal = Seal(b"s", "acme")
     shown = json.loads(ResponsesReply(raw).body(Shown("m", {"outcome": "x"}, seal=seal)))

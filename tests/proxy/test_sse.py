@@ -66,3 +66,18 @@ def test_bytes_are_kept_however_they_are_cut(tokens: list[bytes], data: st.DataO
     found = read(*pieces)
     assert raw.startswith(b"".join(e.raw for e in found))
     assert [e.data for e in found if e.data] == [e.data for e in read(raw) if e.data]
+
+
+@pytest.mark.parametrize(
+    ("raw", "carrying"),
+    [(b"event: x\r\ndata:1\r\n\r\n", b"event: x\r\ndata:2\r\n\r\n"), (b"id: 1\ndata: 1\n\n", b"id: 1\ndata: 2\n\n"),
+     (b"data: 1\n\n", b"data: 2\n\n")],
+)  # fmt: skip
+def test_other_data_keeps_what_stands_beside_it(raw: bytes, carrying: bytes) -> None:
+    assert Event(raw, b"1").carrying(b"2") == carrying
+    assert Event(raw, b"1").carrying(b"1") is raw
+
+
+def test_data_in_several_lines_is_put_in_again() -> None:
+    event = Event(b"event: x\ndata: {\ndata: }\n\n", b"{\n}")
+    assert event.carrying(b'{\n"a":1}') == b'event: x\ndata: {\ndata: "a":1}\n\n'
