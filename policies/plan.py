@@ -152,7 +152,7 @@ def _feedback(policy: Policy, last: Past) -> str:
 
 
 def believe(policy: Policy, past: Sequence[Past], instruction: Instruction, scores: Scores, plant: Plant) -> Beliefs:
-    """An answer's intensities when its scores, the curves and the request's earlier attempts are weighed together."""
+    """An answer's stances when its scores, the curves and the request's earlier attempts are weighed together."""
     now = Past(instruction, [""], [scores])
     result = {}
     for name, score in scores.items():
@@ -174,21 +174,22 @@ def learn(policy: Policy, past: Sequence[Past], plant: Plant) -> None:
         for name, score in attempt.choices[0].items():
             if not isinstance(score, Score) or score.relevance < RELEVANT:
                 continue
+            stance, error = score.stance
             if name not in policy.targets:
                 if not attempt.instruction.system:  # what the model does by itself, to know leakage by
-                    plant.learn(name, "fresh", NEUTRAL, score.intensity, score.sd)
+                    plant.learn(name, "fresh", NEUTRAL, stance, error)
                 continue
             offset = float(_likely(policy, name, past[:number], plant).offset)
             shift = _shift(policy, name, doses, plant)
             rung = RUNGS.index(doses.get(name, 0.0))
             tactic = attempt.instruction.tactic
-            plant.learn(name, tactic, rung, score.intensity - offset - shift, score.sd)
+            plant.learn(name, tactic, rung, stance - offset - shift, error)
             mean = plant.curve(name, policy.targets[name].aim).mean[TACTICS.index(tactic) * len(RUNGS) + rung]
             for other in policy.targets:
                 beside = RUNGS.index(doses.get(other, 0.0))
                 if other != name and beside != NEUTRAL:
-                    rest = score.intensity - offset - float(mean) - shift + plant.beside(name, other)[beside]
-                    plant.learn(name, f"beside {other}", beside, float(rest), score.sd)
+                    rest = stance - offset - float(mean) - shift + plant.beside(name, other)[beside]
+                    plant.learn(name, f"beside {other}", beside, float(rest), error)
 
 
 def _shift(policy: Policy, name: str, doses: Doses, plant: Plant) -> float:
@@ -205,8 +206,9 @@ def _likely(policy: Policy, name: str, past: Sequence[Past], plant: Plant) -> Li
         if isinstance(score, Score):
             doses = p.instruction.doses
             action.append(TACTICS.index(p.instruction.tactic) * len(RUNGS) + RUNGS.index(doses.get(name, 0.0)))
-            measured.append(score.intensity - _shift(policy, name, doses, plant))
-            sd.append(score.sd)
+            stance, error = score.stance  # what is doubtful to speak to the value has a wide one, and says little
+            measured.append(stance - _shift(policy, name, doses, plant))
+            sd.append(error)
     curve = plant.curve(name, policy.targets[name].aim)
     found = likely(curve, np.array(action, dtype=np.int64), np.array(measured), np.array(sd))
     # the last answer stood beside the other values' doses, so it keeps their shift

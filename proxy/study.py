@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from anchors.evaluator import Evaluate, Text
-from anchors.score import Score
+from anchors.score import Score, stance_of
 from anchors.values import catalogue
 from policies.instruct import RUNGS, Instruction, steering_block
 from policies.plant import STUDY, Key
@@ -137,5 +137,6 @@ async def keep(rows: Sequence[Row], model: str, evaluator: str, curves: Curves) 
     await curves.reset(keys.values())
     for row in rows:
         if row.relevance >= RELEVANT and row.value in keys:
-            curves.learn(keys[row.value], RUNGS.index(row.dose), row.intensity, row.sd)
+            stance = stance_of(row.intensity, row.sd, row.relevance)
+            curves.learn(keys[row.value], RUNGS.index(row.dose), *stance)
     await curves.write()
