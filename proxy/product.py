@@ -27,6 +27,7 @@ from proxy.store.audit import Audit
 from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
+from proxy.store.salt import salt
 from proxy.upstreams.ask import ask
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
@@ -66,6 +67,8 @@ class Product:
     owners: Mapping[str, str]
     """The tenant whose own account answers a model, by the model's name; other models have none."""
     seal_secret: bytes
+    salt: bytes
+    """The installation's, by which conversations fall into arms."""
     second: SecondOpinion | None = None
     """Another gauge that looks at a sample of accepted answers, where one is loaded."""
     ready: bool = False
@@ -156,6 +159,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             () if judging else evaluator.values,  # a model is asked once a value
             second=SecondOpinion(second, metrics) if second else None,
             owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
+            salt=await salt(database),
             seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
         for policy in policies.values():

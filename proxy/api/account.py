@@ -79,7 +79,8 @@ class Account:
         if policy.mode == "off":
             return
         record |= {"model": asked.model, "endpoint": steps.wire.path}
-        record |= {"conversation": rollout.key(policy, asked), "treated": rollout.treated(policy, asked)}
+        salted = policy, asked, steps.product.salt
+        record |= {"conversation": rollout.key(*salted), "treated": rollout.treated(*salted)}
         text = json.dumps(record, ensure_ascii=False)
         await steps.product.audit.add(
             Trail(trace=self.trace, at=now(), tenant=policy.tenant, outcome=outcome, record=text)
