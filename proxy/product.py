@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -46,6 +47,10 @@ from proxy.upstreams.upstream import (
     Upstream,
     load_models,
 )
+
+if TYPE_CHECKING:
+    from anchors.evaluator import Evaluator
+    from anchors.judge import JudgeGauge
 
 _log = logging.getLogger(__name__)
 
@@ -111,10 +116,10 @@ def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[
 async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
-    from anchors.judge import JudgeGauge
 
     policies = checked_policies(settings)
     models = load_models(settings.models)
+    check_judges(settings, models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)
     try:
@@ -133,14 +138,10 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
         routes = await make_routes(models, client, settings)
         queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
 
-        def judge(setting: str, model: str) -> JudgeGauge:
-            if model not in routes:
-                raise InvalidModels(f"{setting}: model '{model}' is not in {settings.models}")
-            complete = ask(routes[model], settings.upstream_repeats)
-            return JudgeGauge(complete, model, evaluator.gauge, evaluator.encoder, catalogue())
-
-        judging = judge("VALUEFLOW_GAUGE_MODEL", settings.gauge_model) if settings.gauge_model else None
-        second = judge("VALUEFLOW_SECOND_MODEL", settings.second_model) if settings.second_model else None
+        judging, second = (
+            judge_of(model, routes[model], evaluator, settings) if model else None
+            for model in (settings.gauge_model, settings.second_model)
+        )
         scoring, metrics = judging or queue, Metrics(policies, routes, catalogue())
         audit, curves = Audit(database), Curves(database)
         await curves.load(scoring.version)
@@ -182,6 +183,21 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     finally:
         await client.aclose()
         await database.close()
+
+
+def check_judges(settings: Settings, models: Mapping[str, Entry]) -> None:
+    """Raises InvalidModels where a model that is to measure is not in the file."""
+    for setting, model in (("GAUGE_MODEL", settings.gauge_model), ("SECOND_MODEL", settings.second_model)):
+        if model and model not in models:
+            raise InvalidModels(f"VALUEFLOW_{setting}: model '{model}' is not in {settings.models}")
+
+
+def judge_of(model: str, route: Route, evaluator: "Evaluator", settings: Settings) -> "JudgeGauge":
+    """This model as a gauge on the local one's anchors."""
+    from anchors.judge import JudgeGauge
+
+    complete = ask(route, settings.upstream_repeats)
+    return JudgeGauge(complete, model, evaluator.gauge, evaluator.encoder, catalogue())
 
 
 async def make_routes(
