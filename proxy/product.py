@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from anchors.exemplars import exemplars
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
 from policies.floor import reaching_below
@@ -135,6 +136,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             settings.threads,
             settings.gauge_folder,
         )
+        await asyncio.to_thread(exemplars)  # or the first request that shows some would wait for the file
         routes = await make_routes(models, client, settings)
         queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
 
