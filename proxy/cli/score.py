@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from proxy.cli.shared import bar, fail, read_evaluator, read_settings
 
 _out = Console()
+MOST_SHOWN = 3
+"""Sentences shown of each direction."""
 
 
 def score(
@@ -25,7 +28,9 @@ def score(
         Path | None, typer.Option(help="score a file of {text, question?, values} lines; - for stdin")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    explain: Annotated[bool, typer.Option(help="show the anchors just below and above")] = False,
+    explain: Annotated[
+        bool, typer.Option(help="show the anchors just below and above, and the sentences that push most")
+    ] = False,
 ) -> None:
     """Measure how strongly a text expresses values."""
     from anchors.evaluator import Text
@@ -33,14 +38,19 @@ def score(
 
     if (text is None) == (jsonl is None):
         raise fail("give either a text or --jsonl FILE")
+    if jsonl is not None and explain:
+        raise fail("--explain is for one text")
     evaluator = read_evaluator(read_settings())
     if jsonl is not None:
         _score_lines(evaluator, jsonl)
         return
     names = _resolved([v for v in values.split(",") if v.strip()] or list(evaluator.gauge.values))
-    scores = evaluator.evaluate([Text(text or "", question)], names)[0]
+    asked = Text(text or "", question)
+    scores = evaluator.evaluate([asked], names)[0]
+    evidence = _evidence(evaluator, asked, scores) if explain else {}
     if as_json:
-        print(json.dumps({"scores": _plain(scores), "evaluator": evaluator.version}))
+        shown = {"evidence": evidence} if explain else {}
+        print(json.dumps({"scores": _plain(scores), "evaluator": evaluator.version} | shown))
         return
     table = Table(
         "value",
@@ -59,13 +69,40 @@ def score(
         else:
             table.add_row(name, found.reason, "", "", "")
     _out.print(table)
-    for name, found in scores.items():
+    _explain(evidence)
+
+
+def _explain(evidence: dict[str, dict[str, Any]]) -> None:
+    for name, found in evidence.items():
         for side in ("below", "above"):
-            near = getattr(found, side, None) if explain else None
-            if near is not None:
-                _out.print(
-                    f"{name} {side}: {near.intensity:+.1f} {near.id}: {near.text}", markup=False, highlight=False
-                )
+            if (near := found[side]) is not None:
+                _say(f"{name} {side}: {near['intensity']:+.1f} {near['id']}: {near['text']}")
+        pushes = sorted(found["sentences"], key=lambda one: one["push"])
+        for way, most in (("up", pushes[: -MOST_SHOWN - 1 : -1]), ("down", pushes[:MOST_SHOWN])):
+            for one in most:
+                if one["push"] > 0 if way == "up" else one["push"] < 0:
+                    _say(f"{name} {way}: {one['push']:+.1f} {one['sentence']}")
+
+
+def _say(line: str) -> None:
+    _out.print(line, markup=False, highlight=False)
+
+
+def _evidence(evaluator: Any, text: Any, scores: Any) -> dict[str, dict[str, Any]]:
+    """By value: the anchors just below and above, and every sentence with its push."""
+    from anchors.score import Score
+    from anchors.sentences import pushes
+
+    scored = {name: found for name, found in scores.items() if isinstance(found, Score)}
+    pushed = pushes(evaluator, text, list(scored))
+    return {
+        name: {
+            "below": asdict(found.below) if found.below else None,
+            "above": asdict(found.above) if found.above else None,
+            "sentences": [asdict(one) for one in pushed[name]],
+        }
+        for name, found in scored.items()
+    }
 
 
 def _resolved(names: list[str]) -> list[str]:
