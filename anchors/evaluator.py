@@ -72,14 +72,17 @@ class Measured:
 
 
 class Evaluator:
-    """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
+    """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder.
 
-    def __init__(self, encoder: EncodeWithLayers, gauge: Gauge) -> None:
+    The gauge's comparator is made from the encoder's layers, unless one is given.
+    """
+
+    def __init__(self, encoder: EncodeWithLayers, gauge: Gauge, comparator: Comparator | None = None) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self.encoder = encoder
         self._panel = Panel(gauge)
-        self._comparator = Comparator(gauge, encoder.upper_layers())
+        self._comparator = comparator or Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
         self.values: Sequence[str] = gauge.values
         self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)

@@ -31,6 +31,7 @@ from anchors.vidb.texts import VidbText
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Tell = Callable[[str], None]
+Compare = Callable[[Gauge], Comparator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,18 @@ def assemble(
     )
 
 
-def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers) -> Gauge:
-    """Sharpness, map and error model from one half of the calibration topics, the conformal factor from the other."""
+def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers, compare: Compare | None = None) -> Gauge:
+    """Sharpness, map and error model from one half of the calibration topics, the conformal factor from the other.
+
+    `compare` makes a gauge's comparator, if not in the plain way.
+    """
+    compare = compare or (lambda gauge: Comparator(gauge, encoder.upper_layers()))
     held = rows.where("calibration")
     half = rows.topics()[held] % 2 == 0
     fitted, conformal = held[half], held[~half]
-    gauge = replace(draft, mix=_mix(draft, rows, encoder, fitted))
-    gauge = replace(gauge, sharpness=_sharpness(gauge, rows, encoder, fitted))
-    utility, relevance, words = _measured(gauge, rows, encoder, fitted)
+    gauge = replace(draft, mix=_mix(compare(draft), rows, encoder, fitted))
+    gauge = replace(gauge, sharpness=_sharpness(Evaluator(encoder, gauge, compare(gauge)), rows, fitted))
+    utility, relevance, words = _measured(Evaluator(encoder, gauge, compare(gauge)), rows, fitted)
     value, truth = rows.value[fitted], rows.intensity[fitted]
     on = rows.relevance[fitted] >= 0.5
     slope, intercept = calibration.fit_map(utility[on], truth[on], value[on], len(rows.values))
@@ -147,7 +152,7 @@ def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers) -> Gauge:
     residual = truth - calibration.mixed(stance, relevance)
     error = calibration.fit_error(calibration.error_drivers(stance, relevance, words), residual)
     gauge = replace(gauge, slope=slope, intercept=intercept, error=error)
-    scores = scores_of(Evaluator(encoder, gauge), rows, conformal)
+    scores = scores_of(Evaluator(encoder, gauge, compare(gauge)), rows, conformal)
     residual = rows.intensity[conformal] - np.array([s.intensity for s in scores])
     return replace(gauge, quantile=calibration.conformal_quantile(residual, np.array([s.sd for s in scores])))
 
@@ -167,21 +172,20 @@ def _as_text(text: VidbText) -> Text:
     return Text(text.text, text.question)
 
 
-def _measured(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> tuple[Floats, Floats, Floats]:
+def _measured(evaluator: Evaluator, rows: Rows, which: Ints) -> tuple[Floats, Floats, Floats]:
     """Utility, relevance and words of these rows."""
     texts = sorted(set(rows.text[which].tolist()))
     place = np.array([texts.index(t) for t in rows.text[which]])
-    found = Evaluator(encoder, gauge).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
+    found = evaluator.measure([_as_text(rows.texts[t]) for t in texts], range(len(rows.values)))
     value = rows.value[which]
     return found.utility[place, value], found.relevance[place, value], found.words[place]
 
 
-def _mix(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> Floats:
+def _mix(comparator: Comparator, rows: Rows, encoder: Encode, which: Ints) -> Floats:
     """Weights of network, words and a constant: least squares on the rows that speak to their value."""
     which = which[rows.relevance[which] >= 0.5]
     texts = [rows.texts[t].text for t in rows.text[which]]
-    comparator = Comparator(gauge, encoder.upper_layers())
-    columns, value, each = range(len(gauge.values)), rows.value[which], np.arange(len(which))
+    columns, value, each = range(len(rows.values)), rows.value[which], np.arange(len(which))
     network, _ = comparator.network(encoder(texts), columns)
     words = comparator.words(texts, columns)
     design = np.column_stack([network[each, value], words[each, value], np.ones(len(which))])
@@ -189,12 +193,13 @@ def _mix(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> Fl
     return np.array([max(found[0], 0.0), max(found[1], 0.0), found[2]])
 
 
-def _sharpness(gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, which: Ints) -> float:
+def _sharpness(evaluator: Evaluator, rows: Rows, which: Ints) -> float:
     """Log-odds per point between a text's stance and an anchor's intensity, by maximum likelihood."""
     texts = sorted(set(rows.text[which].tolist()))
     place = np.array([texts.index(t) for t in rows.text[which]])
     value = rows.value[which]
-    measured = Evaluator(encoder, gauge).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
+    gauge = evaluator.gauge
+    measured = evaluator.measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
     stance = measured.stance[place, value]
     gaps, signs = [], []
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _out = Console()
 AT_ONCE = 64
 """Lines that are measured together."""
+MOST_SHOWN = 3
+"""Sentences shown of each direction."""
 
 
 def score(
@@ -31,11 +34,15 @@ def score(
         Path | None, typer.Option(help="score a file of {text, question?, values} lines; - for stdin")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    explain: Annotated[bool, typer.Option(help="show the anchors just below and above")] = False,
+    explain: Annotated[
+        bool, typer.Option(help="show the anchors just below and above, and the sentences that push most")
+    ] = False,
 ) -> None:
     """Measure how strongly a text expresses values, by the local gauge or the model of VALUEFLOW_GAUGE_MODEL."""
     if (text is None) == (jsonl is None):
         raise fail("give either a text or --jsonl FILE")
+    if jsonl is not None and explain:
+        raise fail("--explain is for one text")
     names = [v for v in values.split(",") if v.strip()]
     asyncio.run(_score(text, names, question, jsonl, as_json, explain))
 
@@ -51,16 +58,20 @@ async def _score(
             if jsonl is not None:
                 await _score_lines(scoring, every, jsonl)
                 return
-            scores = (await scoring.score([Text(text or "", question)], _resolved(names, every) or every))[0]
+            asked, wanted = Text(text or "", question), _resolved(names, every) or every
+            scores = (await scoring.score([asked], wanted))[0]
+            evidence = await _evidence(scoring, asked, scores) if explain else {}
         except ApiError as error:
             raise fail(error.message) from error
     if as_json:
-        print(json.dumps({"scores": _plain(scores), "evaluator": scoring.version}))
+        shown = {"evidence": evidence} if explain else {}
+        print(json.dumps({"scores": _plain(scores), "evaluator": scoring.version} | shown))
     else:
-        _show(scores, scoring.version, explain)
+        _show(scores, scoring.version)
+        _explain(evidence)
 
 
-def _show(scores: Any, version: str, explain: bool) -> None:
+def _show(scores: Any, version: str) -> None:
     from anchors.score import Score
 
     table = Table(
@@ -80,13 +91,44 @@ def _show(scores: Any, version: str, explain: bool) -> None:
         else:
             table.add_row(name, found.reason, "", "", "")
     _out.print(table)
-    for name, found in scores.items():
+
+
+def _explain(evidence: dict[str, dict[str, Any]]) -> None:
+    for name, found in evidence.items():
         for side in ("below", "above"):
-            near = getattr(found, side, None) if explain else None
-            if near is not None:
-                _out.print(
-                    f"{name} {side}: {near.intensity:+.1f} {near.id}: {near.text}", markup=False, highlight=False
-                )
+            if (near := found[side]) is not None:
+                _say(f"{name} {side}: {near['intensity']:+.1f} {near['id']}: {near['text']}")
+        pushes = sorted(found["sentences"], key=lambda one: one["push"])
+        for way, most in (("up", pushes[: -MOST_SHOWN - 1 : -1]), ("down", pushes[:MOST_SHOWN])):
+            for one in most:
+                if one["push"] > 0 if way == "up" else one["push"] < 0:
+                    _say(f"{name} {way}: {one['push']:+.1f} {one['sentence']}")
+
+
+def _say(line: str) -> None:
+    _out.print(line, markup=False, highlight=False)
+
+
+async def _evidence(scoring: "Scoring", text: Any, scores: Any) -> dict[str, dict[str, Any]]:
+    """By value: the anchors just below and above, and every sentence with its push.
+
+    A model is not asked for sentences: that would be a call for each of them and each value.
+    """
+    from anchors.queue import ScoringQueue
+    from anchors.score import Score
+    from anchors.sentences import pushes
+
+    scored = {name: found for name, found in scores.items() if isinstance(found, Score)}
+    local = isinstance(scoring, ScoringQueue)
+    pushed = await pushes(scoring.score, text, list(scored)) if local else dict.fromkeys(scored, ())
+    return {
+        name: {
+            "below": asdict(found.below) if found.below else None,
+            "above": asdict(found.above) if found.above else None,
+            "sentences": [asdict(one) for one in pushed[name]],
+        }
+        for name, found in scored.items()
+    }
 
 
 def _resolved(names: list[str], every: list[str]) -> list[str]:

@@ -33,8 +33,22 @@ def test_score_prints_a_table_and_json() -> None:
     shown = valueflow("score", TEXT, "--values", "benevolence,power", "--explain")
     assert shown.returncode == 0
     assert "svt/benevolence" in shown.stdout
+    assert "svt/power below: " in shown.stdout or "svt/power above: " in shown.stdout
     found = json.loads(valueflow("score", TEXT, "--values", "power", "--json").stdout)
     assert set(found["scores"]["svt/power"]) == {"intensity", "sd", "low", "high", "relevance"}
+
+
+def test_score_explains_by_sentences_on_request() -> None:
+    two = "Sit with your sister tonight; she needs you. Nobody but you matters, so let her cry."
+    found = json.loads(valueflow("score", two, "--values", "care", "--json", "--explain").stdout)
+    evidence = found["evidence"]["mft/care"]
+    assert [one["sentence"] for one in evidence["sentences"]] == [two[:44], two[45:]]
+    assert {"id", "text", "intensity"} <= set(evidence["below"] or evidence["above"])
+    shown = valueflow("score", two, "--values", "care", "--explain").stdout
+    strongest = max(evidence["sentences"], key=lambda one: abs(one["push"]))
+    assert f"mft/care {'up' if strongest['push'] > 0 else 'down'}: {strongest['push']:+.1f}" in shown
+    refused = valueflow("score", "--jsonl", "-", "--explain", stdin="")
+    assert (refused.returncode, "--explain is for one text" in refused.stderr) == (1, True)
 
 
 def test_score_jsonl_keeps_order_and_says_what_is_unscored(tmp_path: Path) -> None:
