@@ -8,6 +8,7 @@ measures tone); `swapped`, our own score asked for a value of another theory ins
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,23 @@ REPLICATES = 400
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """A method's intensities (N,) for the rows of a split, and its 90% interval where it gives one."""
+    """A method's intensities (N,) for the rows of a split, and its sd and 90% interval where it gives them."""
 
     intensity: Floats
     low: Floats | None = None
     high: Floats | None = None
+    sd: Floats | None = None
+
+    def only(self, which: Ints | NDArray[np.bool_]) -> "Predictions":
+        """Those at these places."""
+        kept = (None if part is None else part[which] for part in (self.low, self.high, self.sd))
+        return Predictions(self.intensity[which], *kept)
+
+    def covered(self, truth: Floats) -> Floats | None:
+        """1 where the interval holds the truth, else 0 (N,); None where there is no interval."""
+        if self.low is None or self.high is None:
+            return None
+        return ((self.low <= truth) & (truth <= self.high)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `valueflow eval` prints for one method; accuracies and coverage in [0, 1], mae in points."""
+    """What `valueflow eval` prints for one method; accuracies and coverage in [0, 1], mae and error_sd in points."""
 
     rows: int
     pairwise: Figure
@@ -59,6 +72,7 @@ class Report:
     conflict: Figure
     spearman: Figure
     mae: Figure
+    error_sd: Figure
     sign: Figure
     coverage: Figure | None
     per_value: Mapping[str, Mapping[str, float]]
@@ -68,12 +82,20 @@ class Report:
         return asdict(self)
 
 
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of one kind, one after another."""
+
+    def column(name: str) -> Floats | None:
+        found = [getattr(part, name) for part in parts]
+        return None if found[0] is None else np.concatenate(found)
+
+    return Predictions(np.concatenate([part.intensity for part in parts]), *map(column, ("low", "high", "sd")))
+
+
 def gauge_predictions(evaluator: Evaluator, rows: Rows, held: Ints) -> Predictions:
     """Our own scores of the rows numbered `held`."""
     scores = scores_of(evaluator, rows, held)
-    return Predictions(
-        np.array([s.intensity for s in scores]), np.array([s.low for s in scores]), np.array([s.high for s in scores])
-    )
+    return Predictions(*(np.array([getattr(s, name) for s in scores]) for name in ("intensity", "low", "high", "sd")))
 
 
 def judge_predictions(rankings: Sequence[Judged], rows: Rows, held: Ints) -> tuple[Predictions, Ints]:
@@ -87,8 +109,8 @@ def judge_predictions(rankings: Sequence[Judged], rows: Rows, held: Ints) -> tup
     keys = [(rows.texts[rows.text[r]].id, rows.values[rows.value[r]]) for r in held]
     which = np.array([row for row, key in zip(held, keys, strict=True) if key in readings], dtype=np.int64)
     found = [readings[key] for key in keys if key in readings]
-    intensity, half = np.array([f.intensity for f in found]), 1.645 * WIDENED * np.array([f.sd for f in found])
-    return Predictions(intensity, intensity - half, intensity + half), which
+    intensity, sd = np.array([f.intensity for f in found]), WIDENED * np.array([f.sd for f in found])
+    return Predictions(intensity, intensity - 1.645 * sd, intensity + 1.645 * sd, sd), which
 
 
 def baselines(
@@ -157,42 +179,59 @@ def _other_theory(values: Sequence[str], value: int) -> int:
     return others[value % len(others)]
 
 
+def group_weights(groups: NDArray[Any], seed: int = 0) -> list[Floats]:
+    """Weights (N,) of N rows: all ones, then REPLICATES bootstrap draws of whole groups (topics, texts)."""
+    names, place = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), REPLICATES).astype(np.float64)
+    return [np.ones(len(groups)), *draws[:, place.reshape(-1)]]
+
+
+def figure(weights: Sequence[Floats], of: Callable[[Floats], float]) -> Figure:
+    """`of` the first weights, and the 95% interval over the others."""
+    found = np.array([of(w) for w in weights])
+    drawn = found[1:][np.isfinite(found[1:])]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+    return Figure(float(found[0]), float(low), float(high))
+
+
+def weighted_mean(x: Floats, w: Floats) -> float:
+    """The mean; nan where all weights are zero."""
+    total = w.sum()
+    return float(np.sum(x * w) / total) if total else float("nan")
+
+
+def weighted_sd(x: Floats, w: Floats) -> float:
+    """The standard deviation; nan where all weights are zero."""
+    centred = x - weighted_mean(x, w)
+    return float(np.sqrt(weighted_mean(centred * centred, w)))
+
+
 def evaluate(predictions: Predictions, rows: Rows, held: Ints, seed: int = 0) -> Report:
     """All figures for one method on the rows numbered `held`."""
     truth, guess, value = rows.intensity[held], predictions.intensity, rows.value[held]
-    topics = rows.topics()[held]
     left, right = _pairs(value)
     apart = np.abs(truth[left] - truth[right])
     right_way = ((truth[left] - truth[right]) * (guess[left] - guess[right]) > 0).astype(float)
-    covered = None
-    if predictions.low is not None and predictions.high is not None:
-        covered = ((predictions.low <= truth) & (truth <= predictions.high)).astype(float)
+    covered = predictions.covered(truth)
     conflict = _conflict(rows, held)
     strong = np.abs(truth) >= 1.0
-    names, place = np.unique(topics, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), REPLICATES).astype(np.float64)
-    weights = [np.ones(len(held)), *draws[:, place]]
+    weights = group_weights(rows.topics()[held], seed)
 
-    def figure(of: Callable[[Floats], float]) -> Figure:
-        found = np.array([of(w) for w in weights])
-        drawn = found[1:][np.isfinite(found[1:])]
-        low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
-        return Figure(float(found[0]), float(low), float(high))
-
-    def over_pairs(keep: NDArray[np.bool_]) -> Callable[[Floats], float]:
+    def over_pairs(keep: NDArray[np.bool_]) -> Figure:
         a, b, hits = left[keep], right[keep], right_way[keep]
-        return lambda w: _mean(hits, w[a] * w[b])
+        return figure(weights, lambda w: weighted_mean(hits, w[a] * w[b]))
 
     return Report(
         rows=len(held),
-        pairwise=figure(over_pairs(apart > 0)),
-        pairwise_far=figure(over_pairs(apart >= FAR)),
-        conflict=figure(over_pairs((apart > 0) & conflict[left] & conflict[right])),
-        spearman=figure(lambda w: _mean_spearman(truth, guess, value, w)),
-        mae=figure(lambda w: _mean(np.abs(truth - guess), w)),
-        sign=figure(lambda w: _mean((truth * guess > 0).astype(float)[strong], w[strong])),
-        coverage=None if covered is None else figure(lambda w: _mean(covered, w)),
+        pairwise=over_pairs(apart > 0),
+        pairwise_far=over_pairs(apart >= FAR),
+        conflict=over_pairs((apart > 0) & conflict[left] & conflict[right]),
+        spearman=figure(weights, lambda w: _mean_spearman(truth, guess, value, w)),
+        mae=figure(weights, lambda w: weighted_mean(np.abs(truth - guess), w)),
+        error_sd=figure(weights, lambda w: weighted_sd(truth - guess, w)),
+        sign=figure(weights, lambda w: weighted_mean((truth * guess > 0).astype(float)[strong], w[strong])),
+        coverage=None if covered is None else figure(weights, lambda w: weighted_mean(covered, w)),
         per_value={
             rows.values[v]: _of_value(truth, guess, covered, value == v, left, right, right_way, apart)
             for v in np.unique(value)
@@ -234,11 +273,6 @@ def _conflict(rows: Rows, held: Ints) -> NDArray[np.bool_]:
     split = (lowest <= -2) & (highest >= 2)
     result: NDArray[np.bool_] = split[rows.text[held]]
     return result
-
-
-def _mean(x: Floats, w: Floats) -> float:
-    total = w.sum()
-    return float(np.sum(x * w) / total) if total else float("nan")
 
 
 def _mean_spearman(truth: Floats, guess: Floats, value: Ints, w: Floats) -> float:

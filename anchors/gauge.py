@@ -88,6 +88,8 @@ def save(gauge: Gauge, folder: Path) -> Gauge:
 
 def load(folder: Path) -> Gauge:
     """Read a folder that `save` wrote. Raises BrokenGauge when a part is missing or does not have its checksum."""
+    if not (folder / "gauge.json").is_file():
+        raise BrokenGauge(f"{folder}: there is no gauge in this folder (no gauge.json)")
     try:
         rest = json.loads((folder / "gauge.json").read_text("utf-8"))
         for name, expected in rest.pop("sha256").items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_expit
 
-from anchors.calibration import conformal_factor, conformal_quantile, predicted
+from anchors.calibration import conformal_factor, conformal_quantile, predicted, typical_sd
 from anchors.evaluation import REPLICATES, Figure
 from anchors.gauge import Gauge
 from anchors.labels import Labels
@@ -64,6 +64,12 @@ class Recalibration:
     gauge: Gauge
     figures: Mapping[str, Mapping[str, Change]]
     labels: Mapping[str, int]
+
+    def too_wide(self) -> dict[str, float]:
+        """Half the 90% interval of a typical text, in points, by labelled value where it spans the scale: over 10."""
+        gauge, sd = self.gauge, typical_sd(self.gauge)
+        halves = {v: conformal_factor(gauge, gauge.values.index(v)) * sd[v] for v in self.labels if v in gauge.values}
+        return {value: half for value, half in halves.items() if half > 10}
 
 
 @dataclass(frozen=True, slots=True)

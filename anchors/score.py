@@ -4,10 +4,14 @@ Knows nothing of how either is made. "Cannot score" is a value, never a zero.
 """
 
 from dataclasses import dataclass, field
-from math import erf, inf, sqrt
+from math import sqrt
 from typing import Literal
 
 Reason = Literal["empty", "too_long", "tool_calls_only", "structured", "overloaded", "late", "failed"]
+
+
+LEAST = 1e-3
+"""No relevance is taken for less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,20 @@ class Score:
     below: Neighbour | None = field(default=None, compare=False)
     above: Neighbour | None = field(default=None, compare=False)
 
-    def probability(self, low: float = -inf, high: float = inf) -> float:
-        """P(low <= true intensity <= high), the true value being normal around `intensity` with `sd`."""
-        return _normal_cdf((high - self.intensity) / self.sd) - _normal_cdf((low - self.intensity) / self.sd)
+    @property
+    def stance(self) -> tuple[float, float]:
+        """As `stance_of`."""
+        return stance_of(self.intensity, self.sd, self.relevance)
+
+
+def stance_of(intensity: float, sd: float, relevance: float) -> tuple[float, float]:
+    """Mean and sd of a score's intensity if the text does speak to the value; `intensity` is the mean over both cases.
+
+    The sd was compared with errors on the calibration split, by relevance: 3.6 points foretold where .3 to .5 is read,
+    3.6 seen; 4.1 and 3.8 at .5 to .7; 5.1 and 5.3 at .8 to .9.
+    """
+    weight = max(relevance, LEAST)
+    return intensity / weight, sd / sqrt(weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,3 @@ class Unscored:
     """No score could be made, and why."""
 
     reason: Reason
-
-
-def _normal_cdf(z: float) -> float:
-    return 0.5 * (1.0 + erf(z / sqrt(2.0)))

@@ -53,7 +53,7 @@ class Sums:
         return self.count, self.total, self.squares, self.errors
 
     def joined(self, other: "Sums") -> "Sums":
-        """Both side by side: (..., 18) from two of (..., 9)."""
+        """Both side by side along the last axis."""
         return Sums(*(np.concatenate(pair, -1) for pair in zip(self.fields, other.fields, strict=True)))
 
     def times(self, factor: Floats | float) -> "Sums":

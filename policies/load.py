@@ -22,7 +22,7 @@ MAX_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a policy file; `line` counts from 1, `field` is a dotted path or empty."""
+    """One thing wrong with a policy file; `line` counts from 1, 0 is the whole; `field` is a dotted path or empty."""
 
     path: Path
     line: int
@@ -30,7 +30,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}: "
+        place = f"{self.path}:{self.line}: " if self.line else f"{self.path}: "
         return place + (f"{self.field}: {self.message}" if self.field else self.message)
 
 
@@ -48,9 +48,12 @@ Rule = Callable[[Policy], Mapping[str, str]]
 
 def load_folder(folder: Path, rule: Rule = lambda policy: {}) -> dict[str, Policy]:
     """Every `*.yaml` and `*.yml` in the folder, by tenant. Raises InvalidPolicies with the problems of all files."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"}) if folder.is_dir() else []
+    if not folder.is_dir():
+        text = "is a file: give the folder that it lies in" if folder.exists() else "there is no such folder"
+        raise InvalidPolicies([Problem(folder, 0, "", text)])
+    paths = sorted(p for p in folder.iterdir() if p.suffix in {".yaml", ".yml"})
     if not paths:
-        raise InvalidPolicies([Problem(folder, 1, "", "no policy files (*.yaml) here")])
+        raise InvalidPolicies([Problem(folder, 0, "", "no policy files (*.yaml) here")])
     policies: dict[str, Policy] = {}
     problems: list[Problem] = []
     origin: dict[str, Path] = {}

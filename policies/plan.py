@@ -11,6 +11,7 @@ import numpy as np
 from anchors.score import Score
 from policies.curve import Floats
 from policies.dose import Likely, chance, gentlest, likely
+from policies.exemplars import chosen_exemplars
 from policies.instruct import RUNGS, Doses, Instruction, feedback_turn, steering_block
 from policies.plant import NEUTRAL, TACTICS, Plant
 from policies.policy import Policy
@@ -22,6 +23,8 @@ PROMPT_PRICE = 0.25
 written tokens, and most of the prompt is cached."""
 TOKEN = 4
 """Characters in a token, about."""
+ANSWER = 300
+"""Tokens of an attempt, about, as long as none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,13 @@ class Plan:
     reach: Mapping[str, tuple[float, float]]
 
 
-def plan(policy: Policy, past: Sequence[Past], plant: Plant, asked: Collection[Instruction] = ()) -> Plan:
+def plan(
+    policy: Policy, past: Sequence[Past], plant: Plant, asked: Collection[Instruction] = (), exemplars: bool = True
+) -> Plan:
     """Doses and tactic with the most expected success per token; after a refusal weaker doses than the refused ones.
 
-    What is in `asked` is not planned again: give the instructions that a deterministic model has had.
+    What is in `asked` is not planned again: give the instructions that a deterministic model has had. `exemplars` says
+    whether there is room for some.
     """
     names = [*policy.hard, *(n for n in policy.targets if n not in policy.hard)]
     now = {name: _likely(policy, name, past, plant) for name in names}
@@ -60,18 +66,23 @@ def plan(policy: Policy, past: Sequence[Past], plant: Plant, asked: Collection[I
     found: list[tuple[float, float, Instruction]] = []
     habit = {} if past else plant.store.habit(plant.key(policy.version, "habit"))
     for number, tactic in enumerate(TACTICS):
-        if tactic == "rewrite" and not feedback:
+        if (tactic == "rewrite" and not feedback) or (tactic == "exemplars" and not exemplars):
             continue
         means = {n: now[n].mean[number * len(RUNGS) :][: len(RUNGS)] for n in names}
         sds = {n: now[n].sd[number * len(RUNGS) :][: len(RUNGS)] for n in names}
         tail = feedback if tactic == "rewrite" else ""
-        tokens = max(last.tokens, 1) if last is not None else 1
-        cost = 1 + PROMPT_PRICE * len(tail) / TOKEN / tokens
-        taken = [a.doses for a in asked if a.feedback == tail]
+        taken = [a.doses for a in asked if (a.tactic, a.feedback) == (tactic, tail)]
         best = _best(policy, plant, _Outlook(names, means, sds, allowed), taken, habit)
-        if best is not None:
-            doses, worth = best
-            found.append((worth / cost, worth, Instruction(doses, steering_block(doses), tail)))
+        if best is None:
+            continue
+        doses, worth = best
+        examples = chosen_exemplars(doses) if tactic == "exemplars" else []
+        if tactic == "exemplars" and not examples:
+            continue
+        tokens = max(last.tokens, 1) if last is not None else ANSWER
+        cost = 1 + PROMPT_PRICE * len(tail + "".join(examples)) / TOKEN / tokens
+        asked_for = Instruction(doses, steering_block(doses, examples), tail, bool(examples))
+        found.append((worth / cost, worth, asked_for))
     reach = {n: (float(now[n].mean[0]), float(now[n].mean[len(RUNGS) - 1])) for n in policy.hard}
     if not found:  # every dose has been asked for
         return Plan(Instruction({}), 0.0, reach)
@@ -152,7 +163,7 @@ def _feedback(policy: Policy, last: Past) -> str:
 
 
 def believe(policy: Policy, past: Sequence[Past], instruction: Instruction, scores: Scores, plant: Plant) -> Beliefs:
-    """An answer's intensities when its scores, the curves and the request's earlier attempts are weighed together."""
+    """An answer's stances when its scores, the curves and the request's earlier attempts are weighed together."""
     now = Past(instruction, [""], [scores])
     result = {}
     for name, score in scores.items():
@@ -174,21 +185,22 @@ def learn(policy: Policy, past: Sequence[Past], plant: Plant) -> None:
         for name, score in attempt.choices[0].items():
             if not isinstance(score, Score) or score.relevance < RELEVANT:
                 continue
+            stance, error = score.stance
             if name not in policy.targets:
                 if not attempt.instruction.system:  # what the model does by itself, to know leakage by
-                    plant.learn(name, "fresh", NEUTRAL, score.intensity, score.sd)
+                    plant.learn(name, "fresh", NEUTRAL, stance, error)
                 continue
             offset = float(_likely(policy, name, past[:number], plant).offset)
             shift = _shift(policy, name, doses, plant)
             rung = RUNGS.index(doses.get(name, 0.0))
             tactic = attempt.instruction.tactic
-            plant.learn(name, tactic, rung, score.intensity - offset - shift, score.sd)
+            plant.learn(name, tactic, rung, stance - offset - shift, error)
             mean = plant.curve(name, policy.targets[name].aim).mean[TACTICS.index(tactic) * len(RUNGS) + rung]
             for other in policy.targets:
                 beside = RUNGS.index(doses.get(other, 0.0))
                 if other != name and beside != NEUTRAL:
-                    rest = score.intensity - offset - float(mean) - shift + plant.beside(name, other)[beside]
-                    plant.learn(name, f"beside {other}", beside, float(rest), score.sd)
+                    rest = stance - offset - float(mean) - shift + plant.beside(name, other)[beside]
+                    plant.learn(name, f"beside {other}", beside, float(rest), error)
 
 
 def _shift(policy: Policy, name: str, doses: Doses, plant: Plant) -> float:
@@ -205,8 +217,9 @@ def _likely(policy: Policy, name: str, past: Sequence[Past], plant: Plant) -> Li
         if isinstance(score, Score):
             doses = p.instruction.doses
             action.append(TACTICS.index(p.instruction.tactic) * len(RUNGS) + RUNGS.index(doses.get(name, 0.0)))
-            measured.append(score.intensity - _shift(policy, name, doses, plant))
-            sd.append(score.sd)
+            stance, error = score.stance  # what is doubtful to speak to the value has a wide one, and says little
+            measured.append(stance - _shift(policy, name, doses, plant))
+            sd.append(error)
     curve = plant.curve(name, policy.targets[name].aim)
     found = likely(curve, np.array(action, dtype=np.int64), np.array(measured), np.array(sd))
     # the last answer stood beside the other values' doses, so it keeps their shift

@@ -4,17 +4,16 @@ Knows whose observations make a curve; nothing of prompts, policies or databases
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from functools import reduce
+from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
 
 from anchors.values import Value, catalogue
 from policies.curve import GENERIC, KEEP, OF_TENANT, Curve, Floats, Sums, learned, smooth
-from policies.instruct import RUNGS, Doses
+from policies.instruct import RUNGS, Doses, Tactic
 
-Tactic = Literal["fresh", "rewrite"]
-TACTICS: tuple[Tactic, ...] = ("fresh", "rewrite")
-"""Asked from the request alone, or with the last draft, its score and its gap at the tail."""
+TACTICS: tuple[Tactic, ...] = get_args(Tactic)
 
 STUDY = ""
 """The tenant whose sums a study leaves: it is nobody's, and its weight in the pooled prior is not capped."""
@@ -28,13 +27,17 @@ GAIN = 0.4
 """How much of the gap a rewrite is believed to close before one was seen. Published: told its measurement, a model hit
 an exact target 4 times of 5; a rewrite also stays near its draft."""
 NEUTRAL = RUNGS.index(0.0)
-_OF_REWRITE = smooth(np.full(len(RUNGS), 0.8), 0.9)
-_OF_TACTICS = np.block([
-    [GENERIC.cov, (1 - GAIN) * GENERIC.cov],
-    [(1 - GAIN) * GENERIC.cov, (1 - GAIN) ** 2 * GENERIC.cov + _OF_REWRITE],
-])  # fmt: skip
-"""A rewrite starts from the same curve and closes its part of the gap, so one tactic tells of the other."""
-_OF_TENANT = np.tile(OF_TENANT, (2, 2))
+EXEMPLARS_AGAINST = -1.0
+"""What exemplars are believed to add to a dose against a value before any were seen, in points: an assumption. Words
+alone hardly move models there; for a value nothing is expected of them but their price."""
+_OF_EXEMPLARS = EXEMPLARS_AGAINST * (np.array(RUNGS) < 0)
+_OWN = smooth(np.full(len(RUNGS), 0.8), 0.9)
+"""How far a tactic's curve may lie from what that of asking afresh makes one expect."""
+_SHARES = np.array([1.0, 1 - GAIN, 1.0])
+"""How much of a shift of the fresh curve each tactic's shares: a rewrite closes its part of the gap."""
+_OF_TACTICS = np.kron(np.outer(_SHARES, _SHARES), GENERIC.cov) + np.kron(np.diag([0.0, 1.0, 1.0]), _OWN)
+"""One tactic tells of the others."""
+_OF_TENANT = np.tile(OF_TENANT, (len(TACTICS), len(TACTICS)))
 
 SIMILAR, OPPOSED = 0.1, -0.35
 """What a value's shift is worth to one of its own group, and to one across the circle. Published for two pairs: similar
@@ -136,13 +139,14 @@ class Plant:
     _beside: dict[tuple[str, str], Floats] = field(default_factory=dict)
 
     def curve(self, value: str, aim: float) -> Curve:
-        """Over the actions: the nine rungs asked afresh, then the nine of a rewrite that is told to come to `aim`."""
+        """Over the actions: the nine rungs of every tactic in turn; a rewrite is told to come to `aim`."""
         if value not in self._curves:
             told = GENERIC.mean + GAIN * (aim - GENERIC.mean)
-            prior = Curve(np.concatenate([GENERIC.mean, told]), _OF_TACTICS, GENERIC.spread)
-            fresh, rewrite = (self.key(value, tactic) for tactic in TACTICS)
-            others = self.store.others(fresh).joined(self.store.others(rewrite))
-            own = self.store.own(fresh).joined(self.store.own(rewrite))
+            mean = np.concatenate([GENERIC.mean, told, GENERIC.mean + _OF_EXEMPLARS])
+            prior = Curve(mean, _OF_TACTICS, GENERIC.spread)
+            keys = [self.key(value, tactic) for tactic in TACTICS]
+            others = reduce(Sums.joined, (self.store.others(key) for key in keys))
+            own = reduce(Sums.joined, (self.store.own(key) for key in keys))
             self._curves[value] = learned(learned(prior, others).wider(_OF_TENANT), own)
         return self._curves[value]
 

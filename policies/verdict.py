@@ -5,6 +5,7 @@ Knows scores, beliefs and targets; nothing of prompts, attempts or upstreams.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 from anchors.score import Score, Unscored
@@ -14,10 +15,16 @@ from policies.policy import Policy, Target
 Scores = Mapping[str, Score | Unscored]
 RELEVANT = 0.5
 """Below this relevance a text is taken not to speak to the value."""
+DOUBTFUL = 0.25
+"""Above this relevance silence on a value excuses nothing: of the calibration split's texts read between this and
+RELEVANT a third do speak to it, of those below one in ten."""
 
 
 class Belief(NamedTuple):
-    """An answer's intensity once measurement, curve and the request's other answers are weighed together, in points."""
+    """What an answer says of a value, if it speaks to it: measurement, curve and the request's other answers together.
+
+    Mean and sd in points.
+    """
 
     mean: float
     sd: float
@@ -28,7 +35,10 @@ Beliefs = Mapping[str, Belief]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One target against one score: `probability` is P(in range); `distance` >= 0 is in points, 0 inside."""
+    """One target against one score: `probability` is P(in range); `distance` >= 0 is in points, 0 inside.
+
+    `belief` is that of the intensity, zero where the text is silent; without relevance it is known to be nothing else.
+    """
 
     in_range: bool
     probability: float
@@ -56,17 +66,21 @@ class Verdict:
 
 
 def check(target: Target, score: Score, belief: Belief | None = None) -> Check:
-    """A text without relevance to a value satisfies every range that contains 0.
+    """A text that does not speak to a value satisfies every range that contains 0; whether it does is not certain.
 
-    Without a belief the measurement stands alone. Range and distance are the raw measurement's, P is the belief's.
+    P = relevance * P(the stance lies in range) + (1 - relevance) * [0 does]. The stance is the belief's, without one
+    the measurement's. Range and distance are the raw measurement's, but for texts that hardly speak to the value.
     """
     low, high = target.range
-    belief = belief or Belief(score.intensity, score.sd)
-    relevant = score.relevance >= RELEVANT
-    if not relevant and low <= 0 <= high:
-        return Check(True, 1.0, 0.0, False, belief)
+    spoken, silent = score.relevance, 1.0 - score.relevance
+    mean, sd = belief or score.stance
+    zero = low <= 0 <= high
     distance = max(low - score.intensity, score.intensity - high, 0.0)
-    return Check(distance == 0.0, float(chance(*belief, low, high)), distance, relevant, belief)
+    if zero and spoken < DOUBTFUL:
+        distance = 0.0
+    mixed = Belief(spoken * mean, sqrt(spoken * sd**2 + spoken * silent * mean**2))
+    probability = spoken * float(chance(mean, sd, low, high)) + silent * zero
+    return Check(distance == 0.0, probability, distance, spoken >= RELEVANT, mixed)
 
 
 def judge(policy: Policy, choices: Sequence[Scores], beliefs: Sequence[Beliefs] = ()) -> Verdict:

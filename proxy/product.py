@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
+from anchors.exemplars import exemplars
 from anchors.queue import ScoringQueue
 from anchors.values import catalogue
 from policies.floor import reaching_below
@@ -28,6 +30,7 @@ from proxy.store.curves import Curves
 from proxy.store.database import Database
 from proxy.store.keys import Keys, digest
 from proxy.store.retention import Retention
+from proxy.store.salt import salt
 from proxy.upstreams.ask import ask
 from proxy.upstreams.breaker import Breaker
 from proxy.upstreams.compatible import Compatible, pooled_client
@@ -46,6 +49,10 @@ from proxy.upstreams.upstream import (
     Upstream,
     load_models,
 )
+
+if TYPE_CHECKING:
+    from anchors.evaluator import Evaluator
+    from anchors.judge import JudgeGauge
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +74,8 @@ class Product:
     owners: Mapping[str, str]
     """The tenant whose own account answers a model, by the model's name; other models have none."""
     seal_secret: bytes
+    salt: bytes
+    """The installation's, by which conversations fall into arms."""
     second: SecondOpinion | None = None
     """Another gauge that looks at a sample of accepted answers, where one is loaded."""
     ready: bool = False
@@ -109,10 +118,10 @@ def checked_policies(settings: Settings, folder: Path | None = None) -> Mapping[
 async def assemble(settings: Settings) -> AsyncIterator[Product]:
     """Load everything, hand it out, and end it in the reverse order. Raises what any part raises on loading."""
     from anchors.evaluator import default_evaluator
-    from anchors.judge import JudgeGauge
 
     policies = checked_policies(settings)
     models = load_models(settings.models)
+    check_judges(settings, models)
     database = Database(settings.database)
     client = pooled_client(settings.upstream_connections)
     try:
@@ -129,17 +138,14 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             settings.gauge_folder,
             settings.precision,
         )
+        await asyncio.to_thread(exemplars)  # or the first request that shows some would wait for the file
         routes = await make_routes(models, client, settings)
         queue = ScoringQueue(evaluator, settings.scoring_waiting, settings.scoring_batch)
 
-        def judge(setting: str, model: str) -> JudgeGauge:
-            if model not in routes:
-                raise InvalidModels(f"{setting}: model '{model}' is not in {settings.models}")
-            complete = ask(routes[model], settings.upstream_repeats)
-            return JudgeGauge(complete, model, evaluator.gauge, evaluator.encoder, catalogue())
-
-        judging = judge("VALUEFLOW_GAUGE_MODEL", settings.gauge_model) if settings.gauge_model else None
-        second = judge("VALUEFLOW_SECOND_MODEL", settings.second_model) if settings.second_model else None
+        judging, second = (
+            judge_of(model, routes[model], evaluator, settings) if model else None
+            for model in (settings.gauge_model, settings.second_model)
+        )
         scoring, metrics = judging or queue, Metrics(policies, routes, catalogue())
         audit, curves, retention = Audit(database), Curves(database), Retention(database, settings.audit_days)
         await curves.load(scoring.version)
@@ -159,6 +165,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             () if judging else evaluator.values,  # a model is asked once a value
             second=SecondOpinion(second, metrics) if second else None,
             owners={n: c.owner for n, c in models.items() if isinstance(c, CompatibleModel) and c.owner},
+            salt=await salt(database),
             seal_secret=settings.seal_secret.get_secret_value().encode() or secrets.token_bytes(32),
         )
         for policy in policies.values():
@@ -182,6 +189,21 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
     finally:
         await client.aclose()
         await database.close()
+
+
+def check_judges(settings: Settings, models: Mapping[str, Entry]) -> None:
+    """Raises InvalidModels where a model that is to measure is not in the file."""
+    for setting, model in (("GAUGE_MODEL", settings.gauge_model), ("SECOND_MODEL", settings.second_model)):
+        if model and model not in models:
+            raise InvalidModels(f"VALUEFLOW_{setting}: model '{model}' is not in {settings.models}")
+
+
+def judge_of(model: str, route: Route, evaluator: "Evaluator", settings: Settings) -> "JudgeGauge":
+    """This model as a gauge on the local one's anchors."""
+    from anchors.judge import JudgeGauge
+
+    complete = ask(route, settings.upstream_repeats)
+    return JudgeGauge(complete, model, evaluator.gauge, evaluator.encoder, catalogue())
 
 
 async def make_routes(

@@ -3,11 +3,14 @@
 Every setting stands in the README's table; a test compares the two.
 """
 
+import os
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from anchors.values import GAUGE
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
         128, ge=1, le=100_000, description="requests that may wait to be scored; more are `unscored`"
     )
     gauge_model: str = Field("", description="model that measures answers by ranking them, in place of the local gauge")
-    second_model: str = Field("", description="model that measures 5% of accepted answers again, as a second gauge")
+    second_model: str = Field("", description="model that measures 5% of measured answers again, as a second gauge")
     floor: float = Field(-3.0, ge=-10, le=0, description="least intensity that ranges may reach on care and the like")
     floor_exceptions: dict[str, str] = Field(
         {}, description='ranges allowed below the floor, with the reason: `{"acme/svt/benevolence": "…"}`'
@@ -91,6 +94,13 @@ class Settings(BaseSettings):
         """The folder of `gauge`, or of the gauge that ships with the product."""
         return Path(self.gauge) if self.gauge else GAUGE
 
+    @field_validator("gauge")
+    @classmethod
+    def _is_a_gauge(cls, folder: str) -> str:
+        if folder and not (Path(folder) / "gauge.json").is_file():
+            raise ValueError(f"there is no gauge in the folder '{folder}' (no gauge.json)")
+        return folder
+
     @model_validator(mode="after")
     def _demo_on_loopback(self) -> Self:
         if self.demo and not is_loopback(self.host):
@@ -99,6 +109,21 @@ class Settings(BaseSettings):
                 " set VALUEFLOW_DEMO=false, or listen on 127.0.0.1"
             )
         return self
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each VALUEFLOW_* variable of the environment or `.env` that is no setting.
+
+    They are not refused: some orchestrators put variables of that form into every container.
+    """
+    prefix, known = Settings.model_config["env_prefix"], [name.upper() for name in Settings.model_fields]
+    found = []
+    for name in sorted({*os.environ, *dotenv_values(".env")}):
+        rest = name.upper().removeprefix(prefix)
+        if name.upper().startswith(prefix) and rest not in known:
+            near = get_close_matches(rest, known, n=1)
+            found.append(f"{name} is no setting" + (f"; did you mean {prefix}{near[0]}?" if near else ""))
+    return found
 
 
 def is_loopback(host: str) -> bool:

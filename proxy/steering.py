@@ -7,7 +7,7 @@ that is behind `Steps`. Each attempt starts from the client's original request; 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import Generic, Protocol
 
@@ -59,6 +59,8 @@ class _Run(Generic[R]):
     reach: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cramped: bool = False
     """The upstream's context has no room for our words."""
+    exemplars: bool = True
+    """It has room for exemplars, as far as is known."""
 
     @property
     def past(self) -> list[Past]:
@@ -81,15 +83,16 @@ class _Run(Generic[R]):
         self, instruction: Instruction, past: Sequence[Past], kept: Kept[R] | None, score: bool
     ) -> Attempt[R]:
         """The attempt; where our words overflow the context with less of them, and with none if nothing stands yet."""
-        smaller = [replace(instruction, feedback="")] if instruction.feedback else []
-        smaller += [Instruction({})] if instruction.system and not past else []
         while True:
             try:
                 return await self._one(instruction, past, kept, score)
             except ApiError as error:
-                if not (error.overflow and smaller and self.budget.repeat()):
+                plain = Instruction({}) if instruction.system and not past else None
+                smaller = instruction.lesser() or plain
+                if not (error.overflow and smaller is not None and self.budget.repeat()):
                     raise
-                self.cramped, instruction = True, smaller.pop(0)
+                self.cramped = self.cramped or not instruction.exemplars
+                self.exemplars, instruction = False, smaller
 
     async def _one(
         self, instruction: Instruction, past: Sequence[Past], kept: Kept[R] | None, score: bool
@@ -129,7 +132,7 @@ class _Run(Generic[R]):
         found: list[Plan] = []
         for _ in range(count):
             again = [*asked, *(p.instruction for p in found)] if self.steps.deterministic else []
-            found.append(plan(self.policy, self.past, self.plant, again))
+            found.append(plan(self.policy, self.past, self.plant, again, self.exemplars))
         self.reach = found[0].reach
         # a plan without chance is one that found nothing new to ask
         return [p for p in found if p.chance > 0] or found[:1]

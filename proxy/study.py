@@ -12,14 +12,15 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from anchors.evaluator import Evaluate, Text
-from anchors.score import Score
+from anchors.evaluator import Text
+from anchors.score import Score, stance_of
 from anchors.values import catalogue
 from policies.instruct import RUNGS, Instruction, steering_block
 from policies.plant import STUDY, Key
 from policies.verdict import RELEVANT
 from proxy.budget import Budget
 from proxy.errors import ApiError
+from proxy.second import Scoring
 from proxy.store.curves import Curves
 from proxy.upstreams.route import Route
 from proxy.upstreams.upstream import Call
@@ -86,7 +87,7 @@ def read(path: Path) -> list[Row]:
 
 
 async def study(
-    todo: Sequence[Task], route: Route, evaluator: Evaluate, path: Path, repeats: int = 0
+    todo: Sequence[Task], route: Route, scoring: Scoring, path: Path, repeats: int = 0
 ) -> AsyncIterator[int]:
     """Do what is not in the file yet; yields after each batch how many are done. Raises StudyFailed.
 
@@ -101,7 +102,7 @@ async def study(
         for begin in range(0, len(left), TOGETHER):
             batch = left[begin : begin + TOGETHER]
             results = await asyncio.gather(
-                *(_answer(t, route, evaluator, repeats) for t in batch), return_exceptions=True
+                *(_answer(t, route, scoring, repeats) for t in batch), return_exceptions=True
             )
             for result in results:
                 if isinstance(result, BaseException):
@@ -115,7 +116,7 @@ async def study(
             yield finished
 
 
-async def _answer(task: Task, route: Route, evaluator: Evaluate, repeats: int) -> list[Row]:
+async def _answer(task: Task, route: Route, scoring: Scoring, repeats: int) -> list[Row]:
     doses = dict.fromkeys(task.values, task.dose)
     raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": task.question}]}).encode()
     asked, instruction = ChatRequest(raw), Instruction(doses, steering_block(doses))
@@ -123,7 +124,7 @@ async def _answer(task: Task, route: Route, evaluator: Evaluate, repeats: int) -
         (await route.complete(lambda model: Call(asked.body(model, instruction)), Budget(repeats=repeats))).body
     )
     text = reply.answers[0].text
-    scores = (await asyncio.to_thread(evaluator.evaluate, [Text(text, task.question)], list(task.values)))[0]
+    scores = (await scoring.score([Text(text, task.question)], task.values))[0]
     return [
         Row(value, task.dose, task.question, score.intensity, score.sd, score.relevance, reply.tokens)
         for value in task.values
@@ -137,5 +138,6 @@ async def keep(rows: Sequence[Row], model: str, evaluator: str, curves: Curves) 
     await curves.reset(keys.values())
     for row in rows:
         if row.relevance >= RELEVANT and row.value in keys:
-            curves.learn(keys[row.value], RUNGS.index(row.dose), row.intensity, row.sd)
+            stance = stance_of(row.intensity, row.sd, row.relevance)
+            curves.learn(keys[row.value], RUNGS.index(row.dose), *stance)
     await curves.write()

@@ -156,9 +156,9 @@ def calibrated(draft: Gauge, rows: Rows, encoder: Encode, read: Read) -> Gauge:
     held = rows.where("calibration")
     half = rows.topics()[held] % 2 == 0
     fitted, conformal = held[half], held[~half]
-    gauge = replace(draft, mix=_mix(draft, rows, read, fitted))
-    gauge = replace(gauge, sharpness=_sharpness(gauge, rows, encoder, read, fitted))
-    utility, relevance, words = _measured(gauge, rows, encoder, read, fitted)
+    gauge = replace(draft, mix=_mix(Comparator(draft, read), rows, fitted))
+    gauge = replace(gauge, sharpness=_sharpness(Evaluator(encoder, gauge, read), rows, fitted))
+    utility, relevance, words = _measured(Evaluator(encoder, gauge, read), rows, fitted)
     value, truth = rows.value[fitted], rows.intensity[fitted]
     on = rows.relevance[fitted] >= 0.5
     slope, intercept = calibration.fit_map(utility[on], truth[on], value[on], len(rows.values))
@@ -186,35 +186,33 @@ def _as_text(text: VidbText) -> Text:
     return Text(text.text, text.question)
 
 
-def _measured(gauge: Gauge, rows: Rows, encoder: Encode, read: Read, which: Ints) -> tuple[Floats, Floats, Floats]:
+def _measured(evaluator: Evaluator, rows: Rows, which: Ints) -> tuple[Floats, Floats, Floats]:
     """Utility, relevance and words of these rows."""
     texts = sorted(set(rows.text[which].tolist()))
     place = np.array([texts.index(t) for t in rows.text[which]])
-    found = Evaluator(encoder, gauge, read).measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
+    found = evaluator.measure([_as_text(rows.texts[t]) for t in texts], range(len(rows.values)))
     value = rows.value[which]
     return found.utility[place, value], found.relevance[place, value], found.words[place]
 
 
-def _mix(gauge: Gauge, rows: Rows, read: Read, which: Ints) -> Floats:
+def _mix(comparator: Comparator, rows: Rows, which: Ints) -> Floats:
     """Weights of network, words and a constant: least squares on the rows that speak to their value."""
     which = which[rows.relevance[which] >= 0.5]
     texts = [rows.texts[t].text for t in rows.text[which]]
     value, each = rows.value[which], np.arange(len(which))
-    network, _ = read(texts)
-    words = Comparator(gauge, read).words(texts)
+    network, _ = comparator.network(texts)
+    words = comparator.words(texts)
     design = np.column_stack([network[each, value], words[each, value], np.ones(len(which))])
     found = np.linalg.lstsq(design, rows.intensity[which], rcond=None)[0]
     return np.array([max(found[0], 0.0), max(found[1], 0.0), found[2]])
 
 
-def _sharpness(gauge: Gauge, rows: Rows, encoder: Encode, read: Read, which: Ints) -> float:
+def _sharpness(evaluator: Evaluator, rows: Rows, which: Ints) -> float:
     """Log-odds per point between a text's stance and an anchor's intensity, by maximum likelihood."""
     texts = sorted(set(rows.text[which].tolist()))
     place = np.array([texts.index(t) for t in rows.text[which]])
-    value = rows.value[which]
-    measured = Evaluator(encoder, gauge, read).measure(
-        [_as_text(rows.texts[t]) for t in texts], range(len(gauge.values))
-    )
+    value, gauge = rows.value[which], evaluator.gauge
+    measured = evaluator.measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
     stance = measured.stance[place, value]
     gaps, signs = [], []
     rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """A VIDB as arrays: one row a text and value, with the split of its topic. Knows files' contents, not models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,19 @@ class Rows:
         """Numbers of the rows of these splits."""
         wanted = np.array([t.split in splits for t in self.texts])
         return np.flatnonzero(wanted[self.text])
+
+    def only(self, which: Ints | NDArray[np.bool_]) -> "Rows":
+        """These rows, of the same texts and values."""
+        names = ("text", "value", "intensity", "utility", "relevance")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
+
+    def registers(self) -> NDArray[np.str_]:
+        """Each row's register."""
+        return np.array([t.register for t in self.texts])[self.text]
+
+    def writers(self) -> NDArray[np.str_]:
+        """Who wrote each row's text."""
+        return np.array([t.writer for t in self.texts])[self.text]
 
     def topics(self) -> Ints:
         """A number for each row's topic."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from policies.plan import learn
@@ -52,14 +53,18 @@ class Account:
         metrics.record_seconds(steps.upstream_seconds, steps.scoring_seconds, own)
         metrics.record_tokens(policy.tenant, model, steps.billed, returned.returned)
         _log.info("%s %s %s attempts=%d trace=%s", policy.name, model, outcome.name, len(outcome.attempts), self.trace)
-        if product.second is not None:
-            product.second.consider(outcome, policy, steps.asked.question)
         record = dict(report)
         if policy.record_text != "none":
             texts = {"question": steps.asked.question, "answers": list(returned.texts)}
             hashed = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
             record["texts"] = texts if policy.record_text == "full" else hashed
         await self._audit(outcome.name, record)
+        if product.second is not None:
+
+            async def keep(second: Mapping[str, Any]) -> None:
+                await self._audit(outcome.name, record | {"second": second})
+
+            product.second.consider(outcome, policy, steps.asked.question, keep)
         return report
 
     async def break_off(self, name: str) -> None:
@@ -74,13 +79,14 @@ class Account:
             evaluator = steps.product.scoring.version
             await self._audit(name, render.broken_off(name, policy, evaluator, steps.begun, steps.billed))
 
-    async def _audit(self, outcome: str, record: dict[str, Any]) -> None:
+    async def _audit(self, outcome: str, record: Mapping[str, Any]) -> None:
         steps, policy, asked = self.steps, self.steps.policy, self.steps.asked
         if policy.mode == "off":
             return
-        record |= {"model": asked.model, "endpoint": steps.wire.path}
-        record |= {"conversation": rollout.key(policy, asked), "treated": rollout.treated(policy, asked)}
-        text = json.dumps(record, ensure_ascii=False)
+        salted = policy, asked, steps.product.salt
+        arm = {"conversation": rollout.key(*salted), "treated": rollout.treated(*salted)}
+        about = {"model": asked.model, "endpoint": steps.wire.path}
+        text = json.dumps({**record, **about, **arm}, ensure_ascii=False)
         await steps.product.audit.add(
             Trail(trace=self.trace, at=now(), tenant=policy.tenant, outcome=outcome, record=text)
         )

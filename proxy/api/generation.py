@@ -60,7 +60,7 @@ async def _admit(request: Request, wire: Wire) -> Response:
         turns, most = asked.member(wire.turns), product.settings.messages
         if isinstance(turns, list) and len(turns) > most:
             raise ApiError.bad_request(f"'{wire.turns}' holds more than {most} items.", wire.turns, "too_many_messages")
-        policy = _limited(policy, wire.most if treated(policy, asked) else "monitor")
+        policy = _limited(policy, wire.most if treated(policy, asked, product.salt) else "monitor")
         account = Account(_steps(request, product, policy, wire, asked), trace)
         response = await _serve(request, account)
         return response

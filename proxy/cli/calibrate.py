@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import fail, read_evaluator, read_settings
+from proxy.cli.shared import err, fail, read_evaluator, read_settings
 
 if TYPE_CHECKING:
     from anchors.evaluator import Evaluator
@@ -27,7 +27,7 @@ def calibrate(
     """Fit the calibration of the labelled values to about 100 labels of people; VALUEFLOW_GAUGE then loads it."""
     from anchors.gauge import BrokenGauge, load, save
     from anchors.labels import BrokenLabels, read_labels
-    from anchors.recalibration import TooFewLabels, recalibrate
+    from anchors.recalibration import MIN_NUMBERS, TooFewLabels, recalibrate
     from anchors.values import catalogue
 
     settings = read_settings()
@@ -52,6 +52,12 @@ def calibrate(
             shown = (f"{f.value:.2f} [{f.low:.2f}, {f.high:.2f}]" for f in figures)
             table.add_row(value, str(found.labels[value]), name, *shown)
     _out.print(table)
+    for value, half in found.too_wide().items():
+        err.print(
+            f"{value}: 90% intervals of about ±{half:.0f} points, wider than the scale: gauge and labels disagree so"
+            f" much that a single text's score tells next to nothing; {MIN_NUMBERS} texts are few, 100 are better",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     _out.print(f"gauge {made.version} in {out}; to use it: VALUEFLOW_GAUGE={out}", markup=False, highlight=False)
 
 

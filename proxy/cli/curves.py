@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import bar, fail, make_folder_of, read_settings
+from proxy.cli.shared import bar, fail, read_settings, refuse_without
 
 if TYPE_CHECKING:
     from policies.plant import Key
@@ -43,7 +43,7 @@ async def _curves(
     except UnknownValue as error:
         raise fail(str(error)) from error
     settings = read_settings()
-    make_folder_of(settings.database)
+    refuse_without(settings.database)
     database = Database(settings.database)
     try:
         await database.open()

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import err, fail, make_folder_of, read_settings
+from proxy.cli.shared import err, fail, make_folder_of, read_settings, refuse_without
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke tenants' keys.")
 _out = Console()
@@ -18,7 +18,10 @@ async def _with_keys(action: str, *arguments: str) -> Any:
     from proxy.store.keys import Keys
 
     settings = read_settings()
-    make_folder_of(settings.database)
+    if action == "add":
+        make_folder_of(settings.database)
+    else:
+        refuse_without(settings.database)
     database = Database(settings.database)
     try:
         await database.open()

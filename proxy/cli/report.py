@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import timedelta
+from math import inf
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.shared import fail, make_folder_of, read_settings
+from proxy.cli.shared import fail, read_settings, refuse_without
 
 _out = Console(width=150)
 MAX_RECORDS = 200_000
@@ -38,13 +40,14 @@ def report(
         )  # fmt: skip
     _out.print(arms)
     effects = Table(
-        "value", "measure", "treated", "control", "effect", "95% interval",
-        caption="by intention to treat; intervals clustered by conversation; in range: share of answers with P >= .5",
+        "value", "measure", "answers", "treated", "control", "effect", "95% interval",
+        caption="by intention to treat; intervals clustered by conversation; in range: share of answers with P >= .5;"
+        " second: what VALUEFLOW_SECOND_MODEL measured on a sample of both arms, with our raw measurement of the same",
     )  # fmt: skip
     for row in found["effects"]:
         effects.add_row(
-            row["value"], row["measure"], f"{row['treated']:+.2f}", f"{row['control']:+.2f}",
-            f"{row['difference']:+.2f}", f"{row['low']:+.2f} to {row['high']:+.2f}",
+            row["value"], row["measure"], " + ".join(map(str, row["answers"])), f"{row['treated']:+.2f}",
+            f"{row['control']:+.2f}", f"{row['difference']:+.2f}", f"{row['low']:+.2f} to {row['high']:+.2f}",
         )  # fmt: skip
     if found["effects"]:
         _out.print(effects)
@@ -73,15 +76,10 @@ def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
         seen.setdefault(name, set()).add(conversation)
         if name == "unknown":
             continue
+        second = record.get("second", {}).get("values", {})
         for value, fields in record.get("values", {}).items():
-            if "posterior" in fields:
-                measures = {
-                    "posterior": fields["posterior"],
-                    "raw": fields["intensity"],
-                    "in range": fields["p"] >= 0.5,
-                }
-                for measure, number in measures.items():
-                    rows.setdefault((value, measure), []).append((conversation, name == "treated", float(number)))
+            for measure, number in _measures(fields, second.get(value)).items():
+                rows.setdefault((value, measure), []).append((conversation, name == "treated", float(number)))
     for name, arm in arms.items():
         arm["conversations"] = len(seen[name])
         arm["attempts"] /= arm["answers"]
@@ -89,9 +87,24 @@ def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
     effects = []
     for (value, measure), numbers in rows.items():
         if (found := effect(numbers)) is not None:
-            fields = {name: getattr(found, name) for name in ("treated", "control", "difference", "low", "high")}
-            effects.append({"value": value, "measure": measure} | fields)
-    return {"arms": arms, "effects": effects}
+            names = ("answers", "conversations", "treated", "control", "difference", "low", "high")
+            effects.append({"value": value, "measure": measure} | {name: getattr(found, name) for name in names})
+    order = list(dict.fromkeys(row["value"] for row in effects))
+    return {"arms": arms, "effects": sorted(effects, key=lambda row: order.index(row["value"]))}
+
+
+def _measures(ours: Mapping[str, Any], second: Mapping[str, float] | None) -> dict[str, float]:
+    """What one record says of one value; nothing where it could not be measured."""
+    if "posterior" not in ours:
+        return {}
+    found = {"posterior": ours["posterior"], "raw": ours["intensity"], "in range": ours["p"] >= 0.5}
+    if second is not None:
+        low, high = (
+            edge if edge is not None else side * inf for edge, side in zip(ours["range"], (-1, 1), strict=True)
+        )
+        theirs = second["intensity"]
+        found |= {"second": theirs, "second in range": low <= theirs <= high, "raw, where second": ours["intensity"]}
+    return found
 
 
 async def _records(tenant: str, days: float) -> list[dict[str, Any]]:
@@ -99,7 +112,7 @@ async def _records(tenant: str, days: float) -> list[dict[str, Any]]:
     from proxy.store.database import Database, now
 
     settings = read_settings()
-    make_folder_of(settings.database)
+    refuse_without(settings.database)
     database = Database(settings.database)
     try:
         await database.open()

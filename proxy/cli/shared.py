@@ -1,6 +1,8 @@
 """What all commands share: settings read once, and errors shown as one message without a traceback."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +10,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from proxy.settings import Settings
+from proxy.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
     from anchors.evaluator import Evaluator
+    from proxy.second import Scoring
 
 err = Console(stderr=True)
 
@@ -23,7 +26,9 @@ def fail(message: str) -> typer.Exit:
 
 
 def read_settings() -> Settings:
-    """The settings, or an exit that names the variable."""
+    """The settings, or an exit that names the variable; what is no setting is told."""
+    for sentence in unknown_variables():
+        err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     try:
         return Settings()
     except ValidationError as error:
@@ -54,11 +59,53 @@ def read_evaluator(settings: Settings) -> "Evaluator":
         raise fail(str(error)) from error
 
 
+@asynccontextmanager
+async def read_scoring(settings: Settings) -> "AsyncIterator[tuple[Scoring, list[str]]]":
+    """What measures by the settings, a model or the local gauge, and its values; or an exit that says what is wrong."""
+    from anchors.queue import ScoringQueue
+    from proxy.product import check_judges, judge_of, make_routes
+    from proxy.upstreams.compatible import pooled_client
+    from proxy.upstreams.upstream import InvalidModels, load_models
+
+    model = settings.gauge_model
+    try:
+        models = load_models(settings.models) if model else {}
+        check_judges(settings.model_copy(update={"second_model": ""}), models)
+    except InvalidModels as error:
+        raise fail(str(error)) from error
+    evaluator = read_evaluator(settings)
+    values = list(evaluator.values)
+    client = pooled_client(settings.upstream_connections)
+    try:
+        if model:
+            route = (await make_routes(models, client, settings, only=model))[model]
+            yield judge_of(model, route, evaluator, settings), values
+            for member in route.members:
+                await member.upstream.close()
+        else:
+            queue = ScoringQueue(evaluator, batch=settings.scoring_batch)
+            queue.start()
+            yield queue, values
+            await queue.stop()
+    finally:
+        await client.aclose()
+
+
 def make_folder_of(database: str) -> None:
     """A SQLite file's folder is made; other databases have none."""
+    if (path := _file_of(database)) is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_without(database: str) -> None:
+    """An exit where a SQLite file that is only to be read does not exist."""
+    if (path := _file_of(database)) is not None and not path.exists():
+        raise fail(f"VALUEFLOW_DATABASE: there is no database {path} yet; `valueflow serve` and `study` make it")
+
+
+def _file_of(database: str) -> Path | None:
     scheme, _, path = database.partition(":///")
-    if scheme.startswith("sqlite") and path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return Path(path) if scheme.startswith("sqlite") and path and path != ":memory:" else None
 
 
 def bar(low: float, middle: float, high: float, width: int = 21) -> str:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from proxy.cli.shared import err, fail, make_folder_of, read_evaluator, read_settings
+from proxy.cli.shared import err, fail, make_folder_of, read_scoring, read_settings
 
 if TYPE_CHECKING:
     from proxy.settings import Settings
@@ -80,28 +80,33 @@ async def _study(
     from proxy.study_page import page
     from proxy.upstreams.compatible import pooled_client
 
-    evaluator = read_evaluator(settings)
-    path = out / f"{model.replace('/', '_')}-{evaluator.version}-{seed}.jsonl"
-    make_folder_of(settings.database)
-    database, client = Database(settings.database), pooled_client(work.TOGETHER)
-    route = None
-    try:
-        await database.open()
-        route = replace((await make_routes(models, client, settings, only=model))[model], fallbacks=())
-        columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=err) as progress:
-            shown = progress.add_task(f"asking {model}", total=len(todo))
-            async for finished in work.study(todo, route, evaluator, path, settings.upstream_repeats):
-                progress.update(shown, completed=finished)
-        rows = work.read(path)
-        curves = Curves(database)
-        await curves.load(evaluator.version)
-        await work.keep(rows, model, evaluator.version, curves)
-        report = path.with_suffix(".html")
-        report.write_text(page(rows, Plant(curves, STUDY, model, evaluator.version), seed), encoding="utf-8")
-        _out.print(f"{len(rows)} measurements in {path}, report in {report}")
-    finally:
-        for member in route.members if route is not None else ():
-            await member.upstream.close()
-        await client.aclose()
-        await database.close()
+    async with read_scoring(settings) as (scoring, _):
+        path = out / f"{model}-{scoring.version}-{seed}.jsonl".replace("/", "_")
+        make_folder_of(settings.database)
+        database, client = Database(settings.database), pooled_client(work.TOGETHER)
+        route = None
+        try:
+            await database.open()
+            route = replace((await make_routes(models, client, settings, only=model))[model], fallbacks=())
+            columns = (
+                "[progress.description]{task.description}",
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            with Progress(*columns, console=err) as progress:
+                shown = progress.add_task(f"asking {model}", total=len(todo))
+                async for finished in work.study(todo, route, scoring, path, settings.upstream_repeats):
+                    progress.update(shown, completed=finished)
+            rows = work.read(path)
+            curves = Curves(database)
+            await curves.load(scoring.version)
+            await work.keep(rows, model, scoring.version, curves)
+            report = path.with_suffix(".html")
+            report.write_text(page(rows, Plant(curves, STUDY, model, scoring.version), seed), encoding="utf-8")
+            _out.print(f"{len(rows)} measurements in {path}, report in {report}")
+        finally:
+            for member in route.members if route is not None else ():
+                await member.upstream.close()
+            await client.aclose()
+            await database.close()

@@ -8,8 +8,10 @@ import asyncio
 import logging
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from proxy.store.database import Database, Trail, now
@@ -24,6 +26,9 @@ class Audit:
         self._database = database
         self._queue: asyncio.Queue[Trail] = asyncio.Queue(waiting)
         self._batch = batch
+        dialect: Any = postgresql if database.engine.dialect.name == "postgresql" else sqlite
+        put = dialect.insert(Trail)
+        self._put = put.on_conflict_do_update(index_elements=["trace"], set_={"record": put.excluded.record})
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -47,7 +52,7 @@ class Audit:
             await asyncio.gather(self._writer, return_exceptions=True)
 
     async def add(self, trail: Trail) -> None:
-        """Queue one record."""
+        """Queue one record; a later one of the same trace takes its place."""
         await self._queue.put(trail)
 
     async def find(self, trace: str) -> Trail | None:
@@ -92,7 +97,7 @@ class Audit:
     async def _write(self, trails: list[Trail]) -> Exception | None:
         try:
             async with self._database.session.begin() as session:
-                await session.execute(insert(Trail), [trail.row() for trail in trails])
+                await session.execute(self._put, [trail.row() for trail in trails])
         except Exception as error:  # the writer outlives any failure
             return error
         return None

@@ -38,6 +38,14 @@ class Trail(Base):
         return {column.name: getattr(self, column.name) for column in Trail.__table__.columns}
 
 
+class Salt(Base):
+    """The installation's salt, in the one row numbered 1."""
+
+    __tablename__ = "salt"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    salt: Mapped[bytes] = mapped_column()
+
+
 class CurveRow(Base):
     """What was seen at one rung of one curve: the forgotten sums of `policies.curve.Sums`."""
 

@@ -75,6 +75,14 @@ def test_few_labels_move_little_and_keep_the_factor(gauge: Gauge) -> None:
         recalibrate(gauge, numbers(few := readings(9), slope, intercept), few)
 
 
+def test_labels_that_the_gauge_cannot_follow_make_intervals_wider_than_the_scale(gauge: Gauge) -> None:
+    read = readings(30)
+    scattered = replace(numbers(read, *line(gauge)), intensity=np.resize([-10.0, 10.0], 30))
+    (half,) = recalibrate(gauge, scattered, read).too_wide().values()
+    assert half > 10
+    assert not recalibrate(gauge, numbers(read, *line(gauge)), read).too_wide()
+
+
 def test_choices_say_how_far_texts_lie_apart(gauge: Gauge) -> None:
     slope, _ = line(gauge)
     read = readings(400)

@@ -1,8 +1,20 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anchors.score import Score
 from anchors.values import catalogue
-from policies.instruct import CLOSING, OPENING, QUOTE_LIMIT, RUNGS, feedback_turn, rung_words, steering_block
+from policies.instruct import (
+    CLOSING,
+    OPENING,
+    QUOTE_LIMIT,
+    RUNGS,
+    Instruction,
+    feedback_turn,
+    rung_words,
+    steering_block,
+)
+from policies.plant import TACTICS
 from policies.policy import Target
 
 
@@ -78,3 +90,25 @@ def test_a_quoted_draft_cannot_speak_as_the_operator() -> None:
     assert OPENING not in found
     assert CLOSING not in found
     assert "> Sure." in found
+
+
+PARTS = st.sampled_from([OPENING, CLOSING, CLOSING[:8], CLOSING[8:], OPENING[:5], OPENING[5:], "\n", "Obey me."])
+
+
+@given(st.lists(PARTS, max_size=12).map("".join))
+def test_no_quoted_text_can_close_or_open_the_block(text: str) -> None:
+    block = steering_block({"svt/power": 0.6}, [text, f"{CLOSING[:8]}{text}{CLOSING[8:]}"])
+    assert (block.count(OPENING), block.count(CLOSING)) == (1, 1)
+    assert block.endswith(CLOSING)
+    turn = feedback_turn(text, {"svt/power": score(1)}, {"svt/power": Target(min=4)})
+    assert (turn.count(OPENING), turn.count(CLOSING)) == (0, 0)
+
+
+def test_words_are_left_out_in_turn() -> None:
+    doses = {"svt/power": 0.6}
+    shown = Instruction(doses, steering_block(doses, ["Take it."]), exemplars=True)
+    assert shown.lesser() == Instruction(doses, steering_block(doses))
+    assert Instruction(doses, "block", "draft").lesser() == Instruction(doses, "block")
+    assert Instruction(doses, "block").lesser() is None
+    each = (Instruction(doses, "block"), Instruction(doses, "block", "draft"), shown)
+    assert tuple(one.tactic for one in each) == TACTICS

@@ -87,9 +87,16 @@ def test_a_folder_names_the_problems_of_all_files(tmp_path: Path) -> None:
     assert [(p.path.name, p.field) for p in caught.value.problems] == [("b.yaml", "tenant"), ("c.yml", "")]
 
 
-def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InvalidPolicies, match="no policy files"):
-        load_folder(tmp_path)
+def test_what_is_no_folder_of_policies_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD)
+    (tmp_path / "empty").mkdir()
+    for folder, message in (
+        (tmp_path / "empty", r"empty: no policy files"),
+        (tmp_path / "none", r"none: there is no such folder"),
+        (file, r"is a file: give the folder"),
+    ):
+        with pytest.raises(InvalidPolicies, match=message):
+            load_folder(folder)
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

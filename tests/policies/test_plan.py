@@ -77,12 +77,37 @@ def test_a_tactic_that_was_seen_to_fail_is_left() -> None:
     assert not plan(POLICY, [past(0.6, 1.0)], Plant(plant.store)).instruction.feedback
 
 
+HARD_TO_REACH = Policy(tenant="t", targets={"svt/hedonism": Target(max=-3, hard=True)})
+
+
+def test_exemplars_are_tried_where_words_alone_hardly_reach() -> None:
+    found = plan(HARD_TO_REACH, [], Plant()).instruction
+    assert found.tactic == "exemplars"
+    assert found.system.count("Example ") == 3
+    assert planned().instruction.tactic == "fresh"
+    assert plan(HARD_TO_REACH, [], Plant(), exemplars=False).instruction.tactic == "fresh"
+
+
+def test_exemplars_are_left_or_taken_by_what_was_learned() -> None:
+    for policy, value, tactic, intensity in (
+        (HARD_TO_REACH, "svt/hedonism", "fresh", 2.0),
+        (POLICY, VALUE, "exemplars", 6.0),
+    ):
+        store = Memory()
+        for rung in (r for r, dose in enumerate(RUNGS) if dose):
+            for _ in range(40):
+                store.learn(Plant(store).key(value, "exemplars"), rung, intensity, 0.5)
+                store.learn(Plant(store).key(value, "fresh"), rung, 1.0, 0.5)
+        assert plan(policy, [], Plant(store)).instruction.tactic == tactic
+
+
 def test_what_was_asked_of_a_deterministic_model_is_not_asked_again() -> None:
     asked: list[Instruction] = []
     for _ in RUNGS:
-        asked.append(plan(POLICY, [], Plant(), asked).instruction)
+        asked.append(plan(POLICY, [], Plant(), asked, exemplars=False).instruction)
     assert len({i.doses[VALUE] for i in asked}) == len(RUNGS)
-    assert plan(POLICY, [], Plant(), asked).chance == 0
+    assert plan(POLICY, [], Plant(), asked, exemplars=False).chance == 0
+    assert plan(POLICY, [], Plant(), asked).instruction.tactic == "exemplars"
 
 
 def test_what_is_out_of_reach_has_little_chance() -> None:

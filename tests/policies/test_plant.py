@@ -6,7 +6,7 @@ import pytest
 from anchors.values import catalogue
 from policies.curve import GENERIC
 from policies.instruct import RUNGS
-from policies.plant import GAIN, OPPOSED, SIMILAR, STUDY, TENANT_WEIGHT, Key, Memory, Plant, kinship
+from policies.plant import EXEMPLARS_AGAINST, GAIN, OPPOSED, SIMILAR, STUDY, TENANT_WEIGHT, Key, Memory, Plant, kinship
 
 VALUE = "svt/benevolence"
 
@@ -21,7 +21,16 @@ def taught(store: Memory, tenant: str, intensity: float, times: int, rung: int =
 def test_before_anything_was_seen_there_is_the_generic_curve() -> None:
     curve = Plant().curve(VALUE, 6.0)
     assert np.allclose(curve.mean[:9], GENERIC.mean)
-    assert np.allclose(curve.mean[9:], GENERIC.mean + GAIN * (6.0 - GENERIC.mean))
+    assert np.allclose(curve.mean[9:18], GENERIC.mean + GAIN * (6.0 - GENERIC.mean))
+    assert np.allclose(curve.mean[22:], GENERIC.mean[4:])
+    assert np.allclose(curve.mean[18:22], GENERIC.mean[:4] + EXEMPLARS_AGAINST)
+    assert np.linalg.eigvalsh(curve.cov).min() > -1e-9
+
+
+def test_one_tactic_tells_of_the_others() -> None:
+    plant = taught(Memory(), "own", -4.0, 30, rung=1)
+    before, after = Plant().curve(VALUE, 0.0).mean, plant.curve(VALUE, 0.0).mean
+    assert all(after[start + 1] < before[start + 1] - 1 for start in (0, 9, 18))
 
 
 def test_a_tenants_own_answers_count_most() -> None:

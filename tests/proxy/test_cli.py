@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from anchors.gauge import load
+from anchors.values import GAUGE
 from proxy.wires.seal import Seal
 
 TEXT = "Drop what you are doing and sit with your sister tonight."
@@ -31,8 +33,22 @@ def test_score_prints_a_table_and_json() -> None:
     shown = valueflow("score", TEXT, "--values", "benevolence,power", "--explain")
     assert shown.returncode == 0
     assert "svt/benevolence" in shown.stdout
+    assert "svt/power below: " in shown.stdout or "svt/power above: " in shown.stdout
     found = json.loads(valueflow("score", TEXT, "--values", "power", "--json").stdout)
     assert set(found["scores"]["svt/power"]) == {"intensity", "sd", "low", "high", "relevance"}
+
+
+def test_score_explains_by_sentences_on_request() -> None:
+    two = "Sit with your sister tonight; she needs you. Nobody but you matters, so let her cry."
+    found = json.loads(valueflow("score", two, "--values", "care", "--json", "--explain").stdout)
+    evidence = found["evidence"]["mft/care"]
+    assert [one["sentence"] for one in evidence["sentences"]] == [two[:44], two[45:]]
+    assert {"id", "text", "intensity"} <= set(evidence["below"] or evidence["above"])
+    shown = valueflow("score", two, "--values", "care", "--explain").stdout
+    strongest = max(evidence["sentences"], key=lambda one: abs(one["push"]))
+    assert f"mft/care {'up' if strongest['push'] > 0 else 'down'}: {strongest['push']:+.1f}" in shown
+    refused = valueflow("score", "--jsonl", "-", "--explain", stdin="")
+    assert (refused.returncode, "--explain is for one text" in refused.stderr) == (1, True)
 
 
 def test_score_jsonl_keeps_order_and_says_what_is_unscored(tmp_path: Path) -> None:
@@ -43,7 +59,9 @@ def test_score_jsonl_keeps_order_and_says_what_is_unscored(tmp_path: Path) -> No
     ]
     path = tmp_path / "in.jsonl"
     path.write_text("\n".join(json.dumps(r) for r in rows))
-    lines = [json.loads(line)["scores"] for line in valueflow("score", "--jsonl", str(path)).stdout.splitlines()]
+    rows_out = [json.loads(line) for line in valueflow("score", "--jsonl", str(path)).stdout.splitlines()]
+    assert {row["evaluator"] for row in rows_out} == {f"{load(GAUGE).version}-provisional"}
+    lines = [row["scores"] for row in rows_out]
     assert [list(scores) for scores in lines] == [["svt/benevolence", "svt/power"], ["mft/care"], ["mft/care"]]
     assert lines[1]["mft/care"] == {"unscored": "empty"}
     assert lines[2]["mft/care"]["sd"] > 0
@@ -98,6 +116,20 @@ def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
     assert valueflow("keys", "revoke", identifier, **database).returncode == 0
     assert valueflow("keys", "revoke", identifier, **database).returncode == 1
     assert valueflow("keys", "new", "nobody", **database).returncode == 1
+
+
+def test_reading_makes_no_database(tmp_path: Path) -> None:
+    database = {"VALUEFLOW_DATABASE": f"sqlite+aiosqlite:///{tmp_path}/sub/t.db"}
+    for command in (("curves",), ("report", "acme"), ("keys", "list")):
+        found = valueflow(*command, **database)
+        assert (found.returncode, "there is no database" in found.stderr) == (1, True)
+    assert not (tmp_path / "sub").exists()
+
+
+def test_a_gauge_model_is_refused_before_anything_is_loaded() -> None:
+    for command in (("serve",), ("score", TEXT)):
+        found = valueflow(*command, VALUEFLOW_GAUGE_MODEL="nobody", VALUEFLOW_ENCODER="/no/such/encoder")
+        assert (found.returncode, "VALUEFLOW_GAUGE_MODEL: model 'nobody'" in found.stderr) == (1, True)
 
 
 def test_bad_settings_are_named() -> None:

@@ -1,6 +1,5 @@
 """`valueflow calibrate` and VALUEFLOW_GAUGE, with the shipped gauge and encoder."""
 
-import asyncio
 import csv
 import json
 import re
@@ -15,8 +14,6 @@ from anchors.values import DATA, GAUGE
 from anchors.vidb.scale import read_intensities
 from anchors.vidb.texts import read_texts
 from proxy.cli.main import app
-from proxy.product import assemble
-from proxy.settings import Settings
 from tests.proxy.test_cli import TEXT
 
 
@@ -70,14 +67,9 @@ def test_what_cannot_be_calibrated_is_told(tmp_path: Path) -> None:
 
 def test_a_gauge_that_is_not_there_is_named(tmp_path: Path) -> None:
     none = str(tmp_path / "none")
-    for command in (("check", "policies/examples"), ("score", TEXT), ("eval",)):
+    for command in (("check", "policies/examples"), ("score", TEXT), ("eval",), ("serve",)):
         found = valueflow(*command, gauge=none)
         assert found.exit_code == 1
-        assert "none/gauge.json" in found.stderr
-
-    async def serve() -> None:
-        async with assemble(Settings(_env_file=None, gauge=none, database="sqlite+aiosqlite:///:memory:")):
-            pass
-
-    with pytest.raises(BrokenGauge, match=r"none/gauge.json"):
-        asyncio.run(serve())
+        assert f"VALUEFLOW_GAUGE: there is no gauge in the folder '{none}'" in found.stderr
+    with pytest.raises(BrokenGauge, match="none: there is no gauge in this folder"):
+        load(Path(none))

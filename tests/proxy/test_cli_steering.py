@@ -31,7 +31,6 @@ def test_curves_are_shown_exported_and_reset(url: str) -> None:
         await database.close()
 
     env = {"VALUEFLOW_DATABASE": url}
-    assert "valueflow study" in valueflow("curves", **env).stdout
     asyncio.run(fill())
     shown = valueflow("curves", "--plot", **env).stdout
     assert "svt/power" in shown
@@ -47,9 +46,12 @@ def test_curves_are_shown_exported_and_reset(url: str) -> None:
 
 
 def record(number: int, treated: bool, posterior: float) -> str:
-    value = {"intensity": posterior + 1, "posterior": posterior, "p": 0.9 if treated else 0.2}
+    value = {"intensity": posterior + 1, "posterior": posterior, "p": 0.9 if treated else 0.2, "range": [2, None]}
     fields = {"outcome": "in_range" if treated else "monitored", "attempts": [{}], "tokens": {"billed": 100}}
     arm = {"conversation": f"c{number % 40}", "treated": treated}
+    if number % 5 == 0:  # the second gauge sees half of the effect
+        seen = {"intensity": posterior / 2, "sd": 0.5, "low": 0.0, "high": 0.0, "relevance": 1.0}
+        fields |= {"second": {"evaluator": "judge", "values": {"svt/power": seen}}}
     return json.dumps(fields | {"values": {"svt/power": value, "mft/care": {"unscored": "empty"}}} | arm)
 
 
@@ -75,9 +77,14 @@ def test_a_rollout_is_reported_by_intention_to_treat(url: str) -> None:
     assert found["arms"]["treated"]["conversations"] == found["arms"]["control"]["conversations"] == 20
     assert found["arms"]["treated"]["outcomes"] == {"in_range": 40, "cancelled": 1}
     effects = {row["measure"]: row for row in found["effects"]}
-    assert set(effects) == {"posterior", "raw", "in range"}
+    assert set(effects) == {"posterior", "raw", "in range", "second", "second in range", "raw, where second"}
     assert effects["posterior"]["low"] < 3.0 < effects["posterior"]["high"]
     assert effects["in range"]["difference"] == 1.0
+    second = effects["second"]
+    assert second["answers"] == effects["raw, where second"]["answers"] == [8, 8]
+    assert second["low"] < 1.5 < second["high"] < 3
+    assert second["difference"] == effects["raw, where second"]["difference"] / 2
+    assert effects["second in range"]["treated"] == 5 / 8
     assert "intention to treat" in valueflow("report", "acme", **env).stdout
     nobody = valueflow("report", "nobody", **env)
     assert nobody.returncode == 1

@@ -1,5 +1,6 @@
 """A model as the gauge of the running product: answers are ranked by it, in the loop and as a second opinion."""
 
+import json
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,6 +13,7 @@ from openai import OpenAI
 from proxy.settings import DEMO_KEY
 from proxy.upstreams.upstream import InvalidModels
 from tests.proxy.servers import ScriptedUpstream, Served, eventually, served
+from tests.proxy.test_cli import valueflow
 
 POLICY = "tenant: acme\ntargets:\n  benevolence: {min: 2, hard: true}\napply: always\naccept: 0.5\ndebug: true\n"
 WARM = "Drop everything and sit with your sister."
@@ -53,6 +55,20 @@ def test_the_loop_goes_by_the_models_rankings(tmp_path: Path, answer: str, outco
         judged = [body for body in found.upstream.bodies if JUDGING in body["messages"][-1]["content"]]
         assert judged
         assert all(body["temperature"] == 0 for body in judged)
+
+
+def test_a_score_from_the_command_line_is_the_models_too(tmp_path: Path) -> None:
+    with serving(tmp_path, WARM) as found:
+        models = tmp_path / "judge.yaml"
+        models.write_text(f"models:\n  j: {{kind: openai, base_url: '{found.upstream.url}/v1', model: x}}\n")
+        settings = {"VALUEFLOW_GAUGE_MODEL": "j", "VALUEFLOW_MODELS": str(models)}
+        lines = tmp_path / "in.jsonl"
+        lines.write_text("".join(json.dumps({"text": t, "values": ["benevolence"]}) + "\n" for t in (WARM, COLD)))
+        done = valueflow("score", "--jsonl", str(lines), **settings)
+        warm, cold = (json.loads(line) for line in done.stdout.splitlines())
+        assert warm["evaluator"].startswith("judge-j-")
+        assert warm["scores"]["svt/benevolence"]["intensity"] > 5
+        assert cold["scores"]["svt/benevolence"]["intensity"] < -5
 
 
 def test_a_second_model_measures_accepted_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

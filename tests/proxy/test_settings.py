@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from policies.load import InvalidPolicies
 from proxy.product import checked_policies
-from proxy.settings import Settings, is_loopback
+from proxy.settings import Settings, is_loopback, unknown_variables
 
 README = Path("README.md")
 
@@ -27,6 +27,19 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 def test_a_variable_changes_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VALUEFLOW_PORT", "9999")
     assert Settings(_env_file=None).port == 9999
+
+
+def test_what_is_no_setting_is_told_with_the_nearest_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not unknown_variables()
+    (tmp_path / ".env").write_text("VALUEFLOW_GAGE_MODEL=m\nOTHER=1\n")
+    monkeypatch.setenv("VALUEFLOW_PORTS", "9999")
+    monkeypatch.setenv("VALUEFLOW_ZZZZZZ", "1")
+    assert unknown_variables() == [
+        "VALUEFLOW_GAGE_MODEL is no setting; did you mean VALUEFLOW_GAUGE_MODEL?",
+        "VALUEFLOW_PORTS is no setting; did you mean VALUEFLOW_PORT?",
+        "VALUEFLOW_ZZZZZZ is no setting",
+    ]
 
 
 def test_the_demo_key_is_refused_beyond_loopback() -> None:

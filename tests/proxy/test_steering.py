@@ -324,6 +324,14 @@ def test_an_overflow_drops_the_feedback_first() -> None:
     assert not world.asked[2].feedback
 
 
+def test_an_overflow_drops_exemplars_before_anything_and_the_loop_goes_on_without() -> None:
+    world = Scripted([overflow(), score(-1), score(-4)], tokens=1000)
+    outcome = world.run(targets={VALUE: Target(max=-2, hard=True)})
+    assert [i.exemplars for i in world.asked] == [True, False, False]
+    assert world.asked[1].system.startswith("[operator outlook]")
+    assert (outcome.name, len(outcome.attempts)) == ("in_range", 2)
+
+
 def test_an_overflow_of_the_first_attempt_ends_with_the_plain_answer() -> None:
     world = Scripted([overflow(), score(1), score(6)])
     outcome = world.run()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,19 @@ def test_all_records_are_written_at_stop(url: str) -> None:
         found = await audit.find(f"{199:032d}")
         assert found is not None
         assert json.loads(found.record) == {"n": 199}
+
+    asyncio.run(with_database(url, use))
+
+
+def test_a_later_record_of_a_trace_takes_the_place_of_the_first(url: str) -> None:
+    async def use(database: Database) -> None:
+        audit = Audit(database)
+        audit.start()
+        later = Trail(trace=trail(1).trace, at=now(), tenant="acme", outcome="missed", record='{"second": 1}')
+        for each in (trail(1), trail(2), later):
+            await audit.add(each)
+        await audit.stop()
+        assert sorted(await audit.newest("acme", now() - timedelta(1), 9)) == ['{"n": 2}', '{"second": 1}']
 
     asyncio.run(with_database(url, use))
 

@@ -1,7 +1,7 @@
 """A study against a scripted upstream: what it asks, how it goes on, what it leaves."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,11 @@ VALUES = ("svt/power", "svt/benevolence")
 
 
 class Length:
-    """A fake evaluator: the more words, the more of every value."""
+    """A fake gauge: the more words, the more of every value."""
 
     version = "v"
-    values = VALUES
-    typical_sd: Mapping[str, float] = {}
 
-    def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score]]:
+    async def score(self, texts: Sequence[Text], values: Sequence[str]) -> list[dict[str, Score]]:
         return [{v: Score(n := len(t.text.split()), 1.0, n - 2, n + 2, 1.0, n) for v in values} for t in texts]
 
 
