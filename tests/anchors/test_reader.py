@@ -25,11 +25,12 @@ def test_a_text_reads_alike_alone_and_in_company(reader: StanceReader) -> None:
 
 
 def test_a_long_text_is_read_in_windows_to_its_end(reader: StanceReader) -> None:
-    head = " ".join(LONG.split()[: MAX_TOKENS // 2])
-    turned = head + " But no. " + "Leave her be, her troubles are her own and cost you money. " * 30
     value = load(GAUGE).values.index("svt/benevolence")
-    (short, long), _ = (found[:, value] for found in reader([head, turned]))
-    assert long < short - 1
+    beginning = "The bus leaves at nine from the square and takes an hour to the coast. " * 30
+    kind, cold = "Sit with her tonight, she needs you. " * 20, "Her troubles are her own, leave her to them. " * 20
+    assert len(beginning.split()) > MAX_TOKENS
+    (warm, cool), _ = (found[:, value] for found in reader([beginning + kind, beginning + cold]))
+    assert warm > cool + 0.5
 
 
 def test_an_empty_list_and_an_empty_text_are_read(reader: StanceReader) -> None:
