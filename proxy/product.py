@@ -51,6 +51,7 @@ from proxy.upstreams.upstream import (
 
 if TYPE_CHECKING:
     from anchors.evaluator import Evaluator
+    from anchors.gate import Gate
     from anchors.judge import JudgeGauge
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,8 @@ class Product:
     audit: Audit
     curves: Curves
     scoring: Scoring
+    gate: "Gate | None"
+    """What says whether a conversation speaks to values; without one the gauge's relevance does."""
     metrics: Metrics
     values: Sequence[str]
     """What is measured on every answer beside the policy's targets."""
@@ -158,6 +161,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             audit,
             curves,
             scoring,
+            evaluator.gate,
             metrics,
             () if judging else evaluator.values,  # a model is asked once a value
             second=SecondOpinion(second, metrics) if second else None,
