@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from anchors import calibration
 from anchors.comparator import Comparator
 from anchors.encoder import Encode, Encoder
+from anchors.gate import Gate
+from anchors.gate import load as load_gate
 from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
 from anchors.plackett_luce import utility_against
@@ -77,13 +79,17 @@ class Evaluator:
     The gauge's comparator is made from the encoder's layers, unless one is given.
     """
 
-    def __init__(self, encoder: EncodeWithLayers, gauge: Gauge, comparator: Comparator | None = None) -> None:
+    def __init__(
+        self, encoder: EncodeWithLayers, gauge: Gauge, comparator: Comparator | None = None, gate: Gate | None = None
+    ) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self.encoder = encoder
         self._panel = Panel(gauge)
         self._comparator = comparator or Comparator(gauge, encoder.upper_layers())
         self.gauge = gauge
+        self.gate = gate
+        """What says whether a conversation speaks to values, where there is one for this encoder."""
         self.values: Sequence[str] = gauge.values
         self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)
         self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
@@ -147,5 +153,10 @@ def _missing(value: str) -> int:
 def default_evaluator(
     encoder: str, device: str | None = None, batch: int = 16, threads: int = 1, folder: Path = GAUGE
 ) -> Evaluator:
-    """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network."""
-    return Evaluator(Encoder(encoder, device=device, batch_size=batch, threads=threads), load(folder))
+    """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network.
+
+    The gate that ships with the product is part of it on the encoder that it was trained on.
+    """
+    encode, head = Encoder(encoder, device=device, batch_size=batch, threads=threads), load_gate()
+    gate = Gate(head, encode) if head.encoder == encoder else None
+    return Evaluator(encode, load(folder), gate)
