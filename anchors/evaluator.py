@@ -159,4 +159,4 @@ def default_evaluator(
     """
     encode, head = Encoder(encoder, device=device, batch_size=batch, threads=threads), load_gate()
     gate = Gate(head, encode) if head.encoder == encoder else None
-    return Evaluator(encode, load(folder), gate)
+    return Evaluator(encode, load(folder), gate=gate)
