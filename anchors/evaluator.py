@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from anchors import calibration
 from anchors.comparator import Comparator
 from anchors.encoder import Encode, Encoder
+from anchors.gate import Gate
+from anchors.gate import load as load_gate
 from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
 from anchors.plackett_luce import utility_against
@@ -66,13 +68,15 @@ class Measured:
 class Evaluator:
     """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
 
-    def __init__(self, encoder: Encode, gauge: Gauge, read: Read) -> None:
+    def __init__(self, encoder: Encode, gauge: Gauge, read: Read, gate: Gate | None = None) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self.encoder = encoder
         self._panel = Panel(gauge)
         self._comparator = Comparator(gauge, read)
         self.gauge = gauge
+        self.gate = gate
+        """What says whether a conversation speaks to values, where there is one for this encoder."""
         self.values: Sequence[str] = gauge.values
         self.typical_sd: Mapping[str, float] = calibration.typical_sd(gauge)
         self.version = f"{gauge.version}{'-provisional' if gauge.provisional else ''}"
@@ -143,8 +147,10 @@ def default_evaluator(
 ) -> Evaluator:
     """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network.
 
-    Raises BrokenGauge, CorruptModel, and OSError when a model is not installed.
+    The gate that ships with the product is part of it on the encoder that it was trained on. Raises BrokenGauge,
+    CorruptModel, and OSError when a model is not installed.
     """
-    gauge = load(folder)
+    gauge, head = load(folder), load_gate()
     encode = Encoder(encoder, device=device, batch_size=batch, threads=threads)
-    return Evaluator(encode, gauge, load_reader(gauge.backbone, gauge.network, device or "", precision))
+    gate = Gate(head, encode) if head.encoder == encoder else None
+    return Evaluator(encode, gauge, load_reader(gauge.backbone, gauge.network, device or "", precision), gate)

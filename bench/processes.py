@@ -83,6 +83,7 @@ class Instant:
     version = "instant"
     values = ("svt/benevolence", "svt/power")
     typical_sd = {"svt/benevolence": 1.0, "svt/power": 1.0}  # noqa: RUF012 - never changed
+    gate = None
 
     def evaluate(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Mapping[str, Score | Unscored]]:
         return [{v: Score(5.0, 1.0, 3.0, 7.0, 1.0, 5.0) for v in values} for _ in texts]

@@ -52,6 +52,7 @@ from proxy.upstreams.upstream import (
 
 if TYPE_CHECKING:
     from anchors.evaluator import Evaluator
+    from anchors.gate import Gate
     from anchors.judge import JudgeGauge
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class Product:
     audit: Audit
     curves: Curves
     scoring: Scoring
+    gate: "Gate | None"
+    """What says whether a conversation speaks to values; without one the gauge's relevance does."""
     metrics: Metrics
     values: Sequence[str]
     """What is measured on every answer beside the policy's targets."""
@@ -161,6 +164,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             audit,
             curves,
             scoring,
+            evaluator.gate,
             metrics,
             () if judging else evaluator.values,  # a model is asked once a value
             second=SecondOpinion(second, metrics) if second else None,

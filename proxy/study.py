@@ -9,10 +9,10 @@ import json
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from anchors.evaluator import Text
+from anchors.prompts import plain_questions
 from anchors.score import Score, stance_of
 from anchors.values import catalogue
 from policies.instruct import RUNGS, Instruction, steering_block
@@ -59,9 +59,10 @@ class StudyFailed(RuntimeError):
 
 
 def questions(path: Path | None = None) -> list[str]:
-    """The questions of a file, one a line, or ours."""
-    text = path.read_text("utf-8") if path else files("policies").joinpath("data/questions.txt").read_text("utf-8")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    """The questions of a file, one a line, or ours: the short ones on which an answer takes a stance."""
+    if path is None:
+        return [p.messages[0]["content"] for p in plain_questions()]
+    return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
 def tasks(values: Sequence[str], doses: Sequence[float], asked: Sequence[str], count: int, seed: int) -> list[Task]:

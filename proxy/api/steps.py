@@ -6,7 +6,7 @@ Knows the wires' common shape, routes and the scoring queue; nothing of HTTP, no
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from proxy.outcome import Completion, Kept, R
 from proxy.product import Product
 from proxy.upstreams.route import Route
 from proxy.upstreams.upstream import Call, Stream
-from proxy.wires.parts import leaves, summed, without_thinking
+from proxy.wires.parts import leaves, summed, text_of, without_thinking
 from proxy.wires.seal import Seal
 from proxy.wires.wire import Answer, Streamed, Wire, WireReply, WireRequest
 
@@ -123,19 +123,41 @@ class Generation:
         return await self._score([Text(text, self.asked.question) for text in texts], list(values))
 
     async def applies(self) -> bool:
-        """Whether the client's question speaks to a hard target's value; yes when that cannot be told."""
-        if not self.asked.question.strip():
+        """Whether the conversation speaks to a hard target's value; yes when that cannot be told."""
+        turns, hard, gate = self._turns(), list(self.policy.hard), self.product.gate
+        if not turns:
             return True
-        scores = (await self._score([Text(self.asked.question)], list(self.policy.hard)))[0]
-        hard = [scores[name] for name in self.policy.hard]
-        return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in hard)
+        if gate is None:
+            scores = (await self._score([Text(self.asked.question)], hard))[0]
+            return any(isinstance(s, Unscored) or s.relevance >= RELEVANT for s in scores.values())
+        with suppress(TimeoutError), self._scoring():
+            async with asyncio.timeout(min(self.product.settings.scoring_seconds, self.budget.seconds)):
+                return any((await asyncio.to_thread(gate, turns, hard)).values())
+        return True
+
+    def _turns(self) -> list[str]:
+        """The texts of user and model in order, up to the last of the user's; none where that has no text."""
+        listed = self.asked.member(self.wire.turns)
+        spoken = [t for t in listed if isinstance(t, dict)] if isinstance(listed, list) else []
+        roles = [t.get("role") for t in spoken]
+        if "user" not in roles or not self.asked.question.strip():
+            return [self.asked.question] if self.asked.question.strip() else []
+        spoken = spoken[: len(roles) - roles[::-1].index("user")]
+        texts = [text_of(t.get("content")) for t in spoken if t.get("role") in {"user", "assistant"}]
+        return [text for text in texts if text.strip()]
 
     async def _score(self, texts: Sequence[Text], values: Sequence[str]) -> Sequence[Scores]:
+        with self._scoring():
+            try:
+                async with asyncio.timeout(min(self.product.settings.scoring_seconds, self.budget.seconds)):
+                    return await self.product.scoring.score(texts, values)
+            except TimeoutError:
+                return [dict.fromkeys(values, Unscored("late")) for _ in texts]
+
+    @contextmanager
+    def _scoring(self) -> Iterator[None]:
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(min(self.product.settings.scoring_seconds, self.budget.seconds)):
-                return await self.product.scoring.score(texts, values)
-        except TimeoutError:
-            return [dict.fromkeys(values, Unscored("late")) for _ in texts]
+            yield
         finally:
             self.scoring_seconds += time.monotonic() - begun

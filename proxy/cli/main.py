@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import calibrate, curves, evaluate, gauge, report, score, seal, study
+from proxy.cli import calibrate, curves, evaluate, gate, gauge, report, score, seal, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -22,6 +22,7 @@ app.add_typer(vidb, name="vidb")
 _out = Console()
 app.command("train")(gauge.train)
 app.command("eval")(evaluate.evaluate)
+app.command("train-gate")(gate.train_gate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("score")(score.score)
 app.command("curves")(curves.curves)

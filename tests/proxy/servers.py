@@ -139,6 +139,7 @@ class Scorer:
     score: Callable[[str], float | None] = lambda text: 6.0
     delay: float = 0.0
     texts: list[str] = field(default_factory=list)
+    gate: Callable[[Sequence[str], Sequence[str]], dict[str, bool]] | None = None
     version = "scripted"
     values = tuple(catalogue())
     typical_sd = MappingProxyType(dict.fromkeys(values, 0.5))
