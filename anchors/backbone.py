@@ -10,13 +10,15 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as chatter
 
 from anchors.encoder import verify_sha256
 
@@ -53,13 +55,26 @@ def load_backbone(model: str, layers: int) -> Backbone:
     when the model has no such layers.
     """
     path = unpacked() if model == PACKAGED else model
-    body = AutoModel.from_pretrained(path)
-    stack = getattr(getattr(body, "encoder", None), "layer", None)
-    if stack is None or len(stack) < layers:
-        raise ValueError(f"{model}: only BERT-like models of at least {layers} layers can carry the stance network")
-    body.encoder.layer = stack[:layers]
+    config = AutoConfig.from_pretrained(path)
+    if config.num_hidden_layers < layers:
+        raise ValueError(f"{model}: at least {layers} layers are needed, it has {config.num_hidden_layers}")
+    config.num_hidden_layers = layers
+    with _quietly():  # it would list the layers that are left out
+        body = AutoModel.from_pretrained(path, config=config)
+    if getattr(getattr(body, "encoder", None), "layer", None) is None:
+        raise ValueError(f"{model}: only BERT-like models can carry the stance network")
     body.pooler = None
-    return Backbone(model, AutoTokenizer.from_pretrained(path), body.eval(), int(body.config.hidden_size))
+    return Backbone(model, AutoTokenizer.from_pretrained(path), body.eval(), int(config.hidden_size))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    before = chatter.get_verbosity()
+    chatter.set_verbosity(chatter.ERROR)
+    try:
+        yield
+    finally:
+        chatter.set_verbosity(before)
 
 
 def unpacked() -> Path:

@@ -32,5 +32,5 @@ def test_a_missing_package_names_the_remedy(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_too_few_layers_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 13 layers"):
+    with pytest.raises(ValueError, match="at least 13 layers are needed, it has 12"):
         backbone.load_backbone(backbone.PACKAGED, 13)
