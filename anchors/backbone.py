@@ -6,6 +6,7 @@ Knows where the default's files come from and that they are whole; nothing of va
 
 import importlib.util
 import io
+import logging
 import os
 import shutil
 import tempfile
@@ -70,7 +71,7 @@ def load_backbone(model: str, layers: int) -> Backbone:
 @contextmanager
 def _quietly() -> Iterator[None]:
     before = chatter.get_verbosity()
-    chatter.set_verbosity(chatter.ERROR)
+    chatter.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
