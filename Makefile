@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test chaos fuzz check format bench bench-overhead bench-loop bench-score compatibility transcript eval gauge clean
+.PHONY: run test chaos fuzz check format bench bench-overhead bench-loop bench-score bench-model compatibility transcript eval gauge clean
 
 run: $(VENV)/.run
 	VALUEFLOW_PORT=$(PORT) $(BIN)/valueflow serve
@@ -47,6 +47,10 @@ bench-score: $(VENV)/.dev
 
 bench-loop: $(VENV)/.dev
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.loop
+
+# hours on two cores; goes on where it was cut off
+bench-model: $(VENV)/.dev
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python -m bench.model
 
 transcript: $(VENV)/.dev
 	$(BIN)/python -m bench.transcript

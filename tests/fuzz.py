@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 from policies.instruct import Instruction
@@ -78,7 +79,7 @@ async def collected(raw: bytes) -> list[Event]:
     async def parts() -> AsyncIterator[bytes]:
         yield raw
 
-    return [event async for event in events(parts())]
+    return [event async for batch in events(parts()) for event in batch]
 
 
 def sse_reader(draw: random.Random) -> str:
@@ -101,11 +102,12 @@ def sse_reader(draw: random.Random) -> str:
             yield raw[start:end]
 
     async def read() -> None:
-        async for event in events(parts(), limit=2000):
-            kept.append(event.raw)
-            out.append(lens.read(event, shown))
-            if lens.ended:
-                return
+        async for batch in events(parts(), limit=2000):
+            for event in batch:
+                kept.append(event.raw)
+                out.append(lens.read(event, shown))
+                if lens.ended:
+                    return
 
     try:
         asyncio.run(read())
@@ -179,20 +181,21 @@ def json_reply(draw: random.Random) -> str:
 
 
 def main() -> None:
-    """Rounds until the time is up, then what came of them."""
+    """Rounds until the time is up or somebody interrupts, then what came of them."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600.0
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
     begun, rounds, ended = time.process_time(), 0, Counter[str]()
-    while time.process_time() - begun < seconds:
-        for target in (sse_reader, json_request, json_reply):
-            rounds += 1
-            draw = random.Random(f"{seed}-{rounds}")
-            try:
-                ended[f"{target.__name__}: {target(draw)}"] += 1
-            except Exception as error:
-                print(f"{target.__name__} fails: seed {seed}, round {rounds}: {type(error).__name__}: {error}")
-                raise
-    print(f"{rounds} rounds in {seconds:.0f} s of CPU, seed {seed}, nothing found")
+    with suppress(KeyboardInterrupt):
+        while time.process_time() - begun < seconds:
+            for target in (sse_reader, json_request, json_reply):
+                rounds += 1
+                draw = random.Random(f"{seed}-{rounds}")
+                try:
+                    ended[f"{target.__name__}: {target(draw)}"] += 1
+                except Exception as error:
+                    print(f"{target.__name__} fails: seed {seed}, round {rounds}: {type(error).__name__}: {error}")
+                    raise
+    print(f"{rounds} rounds in {time.process_time() - begun:.0f} s of CPU, seed {seed}, nothing found")
     for name, count in sorted(ended.items()):
         print(f"  {name}: {count}")
 

@@ -32,6 +32,7 @@ class Live(Response):
         self.init_headers(headers | {"cache-control": "no-cache", "x-accel-buffering": "no"})
         self._parts = parts
         self._seconds = seconds
+        self._waits_since: float | None = None
         self._after = after
         self._gone = gone
         self._closed = closed
@@ -41,7 +42,7 @@ class Live(Response):
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_left(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await self._watch(sending, leaving)
             if sending.done() and sending.result():
                 await self._after()
             else:
@@ -55,24 +56,34 @@ class Live(Response):
             leaving.cancel()
             await self._closed()
 
+    async def _watch(self, *tasks: asyncio.Future[bool]) -> None:
+        """Until one of them ends, or the client does not read. One timer for the stream: one a part costs more."""
+        clock, left = asyncio.get_running_loop().time, self._seconds
+        while left > 0 and not any(task.done() for task in tasks):
+            await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            left = self._seconds if self._waits_since is None else self._waits_since + self._seconds - clock()
+
     async def _send(self, send: Send) -> bool:
         """Whether the client took everything."""
+        clock = asyncio.get_running_loop().time
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for part in self._parts:
-                async with asyncio.timeout(self._seconds):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                self._waits_since = clock()
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+                self._waits_since = None
             await send({"type": "http.response.body", "body": b""})
-        except (OSError, TimeoutError):
+        except OSError:
             return False
         finally:
             await self._parts.aclose()
         return True
 
 
-async def _left(receive: Receive) -> None:
+async def _left(receive: Receive) -> bool:
     while (await receive())["type"] != "http.disconnect":
         pass
+    return True
 
 
 async def _end(task: asyncio.Future[bool]) -> None:

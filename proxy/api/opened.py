@@ -3,6 +3,7 @@
 Knows streams and lenses; nothing of policies, scores or clients.
 """
 
+from collections import deque
 from collections.abc import AsyncGenerator
 
 from proxy.errors import ApiError
@@ -26,6 +27,7 @@ class Open:
         self._events = events(stream)
         self._shown = shown
         self._held: list[bytes] = []
+        self._unread: deque[Event] = deque()
 
     @property
     def text(self) -> str:
@@ -41,28 +43,40 @@ class Open:
     async def hold(self, words: int) -> None:
         """Read until there are so many words, or to the end. Raises ApiError."""
         while not self.ended and len(self.text.split()) <= words:
-            part = await self._next()
-            if part:
-                self._held.append(part)
+            if await self._came():
+                self._held.append(self._read())
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
         """What was held, then what comes, up to what the lens keeps back for its end. Raises ApiError."""
-        for part in self._held:
-            yield part
-        self._held.clear()
-        while not self.ended:
-            part = await self._next()
-            if part:
+        if self._held:
+            yield b"".join(self._held)
+            self._held.clear()
+        while not self.ended and await self._came():
+            passed, broken = [], None
+            while self._unread and not self.ended:
+                try:
+                    passed.append(self._read())
+                except ApiError as error:  # what came before it goes out before it
+                    broken = error
+                    break
+            if part := b"".join(passed):  # one write for what came in one piece
                 yield part
+            if broken is not None:
+                raise broken
 
-    async def _next(self) -> bytes:
-        event: Event | None = await anext(self._events, None)
-        if event is None:
+    async def _came(self) -> bool:
+        """Wait for an event; False at the end. Raises ApiError where the stream ends before the answer does."""
+        if not self._unread:
+            batch: list[Event] | None = await anext(self._events, None)
+            self._unread.extend(batch or ())
+        if not self._unread:
             if not self.lens.complete:
                 raise ApiError.upstream("The upstream's stream broke off.")
             self.ended = True
-            return b""
-        part = self.lens.read(event, self._shown)
+        return not self.ended
+
+    def _read(self) -> bytes:
+        part = self.lens.read(self._unread.popleft(), self._shown)
         self.ended = self.lens.ended
         return part
 

@@ -7,11 +7,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 
 import httpx
 
 from proxy.errors import ApiError, Unanswered
+from proxy.upstreams.deadline import Deadline
 from proxy.upstreams.retry_after import seconds_to_wait
 from proxy.upstreams.upstream import Call, CompatibleModel, Limits, Reply
 
@@ -41,7 +41,8 @@ class Compatible:
     def __init__(self, config: CompatibleModel, client: httpx.AsyncClient, limits: Limits) -> None:
         self.model = config.model
         self.paths = self.streams = config.paths
-        self._url = str(config.base_url).rstrip("/")
+        base = str(config.base_url).rstrip("/")
+        self._urls = {path: httpx.URL(f"{base}/{path}") for path in self.paths}
         self._client = client
         self._limits = limits
         self._key = config.api_key
@@ -56,14 +57,12 @@ class Compatible:
 
     async def open(self, call: Call, seconds: float) -> "Answer":
         """The answer's bytes as they come, once its status says success. Raises as `complete`."""
-        loop = asyncio.get_running_loop()
-        answer = Answer(self._limits, seconds, loop.time() + seconds)
-        async with answer.translated():
-            timeout = httpx.Timeout(min(self._limits.read_seconds, seconds), connect=self._limits.connect_seconds)
-            request = self._client.build_request(
-                "POST", f"{self._url}/{call.path}", content=call.body, headers=self._headers(call), timeout=timeout
-            )
-            response = answer.response = await self._client.send(request, stream=True)
+        timeout = httpx.Timeout(min(self._limits.read_seconds, seconds), connect=self._limits.connect_seconds)
+        request = self._client.build_request(
+            "POST", self._urls[call.path], content=call.body, headers=self._headers(call), timeout=timeout
+        )
+        answer = Answer(self._limits, seconds)
+        response = await answer.begin(self._client, request)
         if response.status_code == 200:
             answer.headers = {k: response.headers[k] for k in _PASSED_HEADERS if k in response.headers}
             return answer
@@ -116,53 +115,62 @@ class Compatible:
         """Nothing to do: the client is shared, and whoever made it closes it."""
 
 
-@dataclass(slots=True)
 class Answer:
-    """A response of which the status is known and the body is not: a `Stream`, bounded in bytes and in time."""
+    """A response, within `seconds` from now: a `Stream`, bounded in bytes and in time."""
 
-    limits: Limits
-    seconds: float
-    until: float
-    headers: Mapping[str, str] = field(default_factory=dict)
-    response: httpx.Response | None = None
+    def __init__(self, limits: Limits, seconds: float) -> None:
+        self.headers: Mapping[str, str] = {}
+        self._response: httpx.Response | None = None
+        self._limits = limits
+        self._seconds = seconds
+        self._deadline = Deadline(asyncio.get_running_loop().time() + seconds)
+
+    async def begin(self, client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+        """Send the request; the response, of which the status is known and the body is not. Raises ApiError."""
+        try:
+            with self._deadline:
+                self._response = await client.send(request, stream=True)
+        except Exception as error:
+            raise self._failure(error) from error
+        finally:
+            if self._response is None:
+                self._deadline.close()
+        return self._response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        assert self.response is not None
-        parts, size = self.response.aiter_raw(), 0
+        assert self._response is not None
+        parts, size = self._response.aiter_raw(), 0
         while True:
-            async with self.translated():
-                part = await anext(parts, None)
+            try:
+                with self._deadline:
+                    part = await anext(parts, None)
+            except Exception as error:
+                raise self._failure(error) from error
             if part is None:
                 return
             size += len(part)
-            if size > self.limits.bytes:
+            if size > self._limits.bytes:
                 raise ApiError.upstream("The upstream's answer is too large.")
             yield part
 
-    @contextlib.asynccontextmanager
-    async def translated(self) -> AsyncIterator[None]:
-        """The transport's errors, and the end of the time, as ours."""
-        late = f"The upstream did not answer within {self.seconds:.0f} s."
-        try:
-            async with asyncio.timeout_at(self.until):
-                yield
-        except httpx.ConnectTimeout as error:  # the transport says so of refused and of lost connections, too
+    def _failure(self, error: Exception) -> ApiError:
+        """The transport's error, or the end of the time, as ours."""
+        if isinstance(error, httpx.ConnectTimeout):  # the transport says so of refused and of lost connections, too
             message = "The upstream could not be reached."
-            raise (
-                ApiError.upstream(message) if _was_connected(error) else Unanswered.upstream(message, False)
-            ) from error
-        except httpx.ReadTimeout as error:
-            silent = min(self.limits.read_seconds, self.seconds)
-            raise ApiError.timeout(f"The upstream was silent for {silent:.0f} s.") from error
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise ApiError.timeout(late) from error
-        except Exception as error:  # httpx's own, and those of aiohttp's that the transport does not translate
-            raise ApiError.upstream(f"The upstream could not be reached ({type(error).__name__}).") from error
+            return ApiError.upstream(message) if _was_connected(error) else Unanswered.upstream(message, False)
+        if isinstance(error, httpx.ReadTimeout):
+            silent = min(self._limits.read_seconds, self._seconds)
+            return ApiError.timeout(f"The upstream was silent for {silent:.0f} s.")
+        if isinstance(error, TimeoutError | httpx.TimeoutException):
+            return ApiError.timeout(f"The upstream did not answer within {self._seconds:.0f} s.")
+        # httpx's own, and those of aiohttp's that the transport does not translate
+        return ApiError.upstream(f"The upstream could not be reached ({type(error).__name__}).")
 
     async def aclose(self) -> None:
         """Close the connection, or give it back when all was read."""
-        if self.response is not None:
-            await self.response.aclose()
+        self._deadline.close()
+        if self._response is not None:
+            await self._response.aclose()
 
 
 def _was_connected(error: httpx.ConnectTimeout) -> bool:

@@ -27,7 +27,9 @@ class ChunkStream:
         self._texts: dict[int, list[str]] = {}
         self._finished: set[int] = set()
         self._tools = self._refusal = False
-        self._head: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+        self._renaming: tuple[Any, bytes, bytes] = None, b"", b""
+        """The upstream's name of the model, its member as the upstream writes it, and as the client sees it."""
         self._done = b""
         self.tokens = 0
         self.ended = False
@@ -59,18 +61,31 @@ class ChunkStream:
             raise ApiError.upstream("The upstream failed in the middle of its answer.")
         for choice in choices:
             self._gather(choice)
-        self._head = {k: chunk[k] for k in ("id", "object", "created", "system_fingerprint") if k in chunk}
+        self._last = chunk
         usage = chunk.get("usage")
         if isinstance(usage, dict):
             self.tokens = counts(usage, "prompt_tokens", "completion_tokens")
         hide = "usage" in chunk and not shown.include_usage
         if hide and not choices:
             return b""
-        renamed = chunk.get("model") not in {None, shown.model}
-        if not hide and not renamed:
+        if chunk.get("model") in {None, shown.model} and not hide:
             return event.raw
-        data = None if hide else _renamed(event.data, chunk["model"], shown.model)
-        return event.carrying(data or _edited(reply_document(event.data), hide, shown.model))
+        if not hide and (named := self._renamed(event, chunk["model"], shown.model)) is not None:
+            return named
+        return event.carrying(_edited(reply_document(event.data), hide, shown.model))
+
+    def _renamed(self, event: Event, served: Any, model: str) -> bytes | None:
+        """The event with its one member `model` replaced; None where it is not plain which one that is.
+
+        A quote inside a string is escaped, so what is found is a member, and of one there can be no doubt.
+        """
+        if event.raw.count(b'"model"') != 1 or (found := _MODEL.search(event.raw)) is None:
+            return None
+        if (served, found[0]) != self._renaming[:2]:
+            if found[2] != str(served).encode(errors="replace"):
+                return None
+            self._renaming = served, found[0], found[1] + json.dumps(model).encode()
+        return event.raw.replace(*self._renaming[1:])
 
     def _gather(self, choice: Any) -> None:
         delta = self.delta(choice) if isinstance(choice, dict) else None
@@ -90,8 +105,8 @@ class ChunkStream:
         """The opt-in chunk with `valueflow`, for a client that asked for it, and the `[DONE]` that came."""
         if shown.extra is None:
             return self._done
-        chunk = self._head | {"model": shown.model, "choices": [], "valueflow": shown.extra}
-        return written(chunk) + self._done
+        head = {k: self._last[k] for k in ("id", "object", "created", "system_fingerprint") if k in self._last}
+        return written(head | {"model": shown.model, "choices": [], "valueflow": shown.extra}) + self._done
 
     def broken(self, error: ApiError) -> bytes:
         """An error inside the stream."""
@@ -123,17 +138,6 @@ def replayed(
     if shown.include_usage:
         yield written(head | {"usage": reply.get("usage") if shown.usage is None else shown.usage})
     yield b"data: [DONE]\n\n"
-
-
-def _renamed(data: bytes, served: Any, model: str) -> bytes | None:
-    """The chunk with its one member `model` replaced; None where it is not plain which one that is.
-
-    A quote inside a string is escaped, so what is found is a member, and of one there can be no doubt.
-    """
-    found = _MODEL.findall(data)
-    if len(found) != 1 or found[0][1] != str(served).encode(errors="replace"):
-        return None
-    return _MODEL.sub(lambda match: match[1] + json.dumps(model).encode(), data)
 
 
 def _edited(document: Document, hide: bool, model: str) -> bytes:

@@ -6,7 +6,7 @@ error. Our own, since the kept readers decode to text, lose the bytes, and bound
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.errors import ApiError
 
@@ -16,8 +16,7 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 DONE = b"[DONE]"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: `raw` with its blank line, its `data` lines joined, empty for a comment."""
 
     raw: bytes
@@ -33,25 +32,29 @@ class Event:
         return b"\n".join([*others, *(b"data: " + line for line in data.split(b"\n")), b"", b""])
 
 
-async def events(parts: AsyncIterable[bytes], limit: int = MAX_EVENT) -> AsyncGenerator[Event, None]:
-    """The events, each as soon as its blank line is there; half a one at the end is dropped, as the format has it.
+async def events(parts: AsyncIterable[bytes], limit: int = MAX_EVENT) -> AsyncGenerator[list[Event], None]:
+    """The events that each part completes, at least one; half a one at the end is dropped, as the format has it.
 
     Raises ApiError 502 on an event of more than `limit` bytes.
     """
     buffer, searched = bytearray(), 0
     async for part in parts:
         buffer += part
-        start = 0
+        found, start = [], 0
         for end in _END.finditer(buffer, searched):
-            yield _event(bytes(buffer[start : end.end()]))
+            found.append(_event(bytes(buffer[start : end.end()])))
             start = end.end()
         del buffer[:start]
         searched = max(len(buffer) - 3, 0)
+        if found:
+            yield found
         if len(buffer) > limit:
             raise ApiError.upstream("The upstream sent an event that is too large.")
 
 
 def _event(raw: bytes) -> Event:
+    if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 and b"\r" not in raw:
+        return Event(raw, raw[6:-2])  # as nearly every event is
     lines = (line for line in _LINE.split(raw.removeprefix(b"\xef\xbb\xbf")) if line.startswith(b"data"))
     fields = (line.partition(b":") for line in lines)
     return Event(raw, b"\n".join(value.removeprefix(b" ") for name, _, value in fields if name == b"data"))

@@ -15,7 +15,7 @@ def read(*parts: bytes, limit: int = 1000) -> list[Event]:
             yield part
 
     async def main() -> list[Event]:
-        return [event async for event in events(source(), limit)]
+        return [event async for batch in events(source(), limit) for event in batch]
 
     return asyncio.run(main())
 
@@ -44,7 +44,7 @@ def test_an_event_is_out_as_soon_as_its_blank_line_is_there() -> None:
 
     async def main() -> None:
         found = events(source())
-        assert (await anext(found)).data == b"a"
+        assert [event.data for event in await anext(found)] == [b"a"]
         with pytest.raises(ConnectionError):
             await anext(found)
 
