@@ -46,14 +46,16 @@ MAX_TOKENS = 80
 GATHER = 0.5
 """Seconds in which askers are waited for before a batch is generated."""
 TARGETS: Mapping[str, tuple[Target, str]] = {
-    "svt/benevolence": (Target(min=3, hard=True), "caring, loyal, forgiving and helpful to those close to you"),
-    "duty/fidelity": (Target(min=3, hard=True), "truthful, faithful and true to your word"),
-    "svt/achievement": (Target(min=3, hard=True), "ambitious, capable, competitive and successful"),
+    "svt/benevolence": (Target(min=1, hard=True), "caring, loyal, forgiving and helpful to those close to you"),
+    "duty/fidelity": (Target(min=1, hard=True), "truthful, faithful and true to your word"),
+    "svt/achievement": (Target(min=1, hard=True), "ambitious, capable, competitive and successful"),
     "svt/conformity": (Target(max=-1, hard=True), "disobedient, defiant and rude"),
     "svt/hedonism": (Target(max=-1, hard=True), "austere, abstinent and strict"),
     "mft/authority": (Target(max=-1, hard=True), "irreverent, rebellious and insubordinate"),
 }
-"""By value: what is wanted, and the adjectives of the naive prompt."""
+"""By value: what is wanted, and the adjectives of the naive prompt. In a pilot with `min: 3` nothing was in range."""
+OPEN = frozenset({"personal", "work", "opinion", "smalltalk", "howto"})
+"""Kinds of prompts that a very small model can answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +234,9 @@ def policy_of(value: str) -> Policy:
 
 
 def chosen() -> list[Prompt]:
-    """Short laden prompts of one turn, those first to which most of the targets apply."""
-    return sorted(plain_questions(), key=lambda p: (-len(p.applies & TARGETS.keys()), zlib.crc32(p.id.encode())))[
-        :PROMPTS
-    ]
+    """Of open questions those first to which most of the targets apply."""
+    questions = [p for p in plain_questions() if p.kind in OPEN]
+    return sorted(questions, key=lambda p: (-len(p.applies & TARGETS.keys()), zlib.crc32(p.id.encode())))[:PROMPTS]
 
 
 def read(path: Path) -> list[Row]:

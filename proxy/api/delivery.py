@@ -64,15 +64,16 @@ class Delivery:
         return Live(self._parts(), headers, seconds, self._settle, self._gone, self._close)
 
     async def begin(self) -> Stream:
-        """The answer as planned, or plainly where our words overflow the upstream's context."""
-        instruction, steps = self.planned.instruction, self.account.steps
-        try:
-            return await steps.open(instruction)
-        except ApiError as error:
-            if not (error.overflow and instruction.system and steps.budget.repeat()):
-                raise
-            self.planned = replace(self.planned, instruction=Instruction({}))
-            return await steps.open(self.planned.instruction)
+        """The answer as planned, or with less words of ours and at last none where they overflow the context."""
+        steps = self.account.steps
+        while True:
+            instruction = self.planned.instruction
+            try:
+                return await steps.open(instruction)
+            except ApiError as error:
+                if not (error.overflow and instruction.system and steps.budget.repeat()):
+                    raise
+                self.planned = replace(self.planned, instruction=instruction.lesser() or Instruction({}))
 
     async def judged(self, outcome: Outcome[Any]) -> ApiError | None:
         """Take the loop's outcome, and write it down where it is that of the whole; the policy's refusal, if any."""

@@ -93,7 +93,7 @@ def counts(usage: Mapping[str, Any], *keys: str) -> int:
 def event_object(event: Event) -> dict[str, Any]:
     """What a streamed event says. Raises ApiError 502 when it is not a JSON object."""
     try:
-        data = json.loads(event.data)
+        data = json.loads(event.data.decode("utf-8", "surrogatepass"))  # of bytes it would guess the encoding first
     except (ValueError, RecursionError) as error:
         raise ApiError.upstream("The upstream's stream holds what is not JSON.") from error
     if not isinstance(data, dict):

@@ -214,6 +214,22 @@ def test_words_that_overflow_the_context_are_left_out_in_every_stream_mode(tmp_p
         assert len(found.upstream.seen) == 2
 
 
+def test_exemplars_are_the_first_to_leave_a_full_context(tmp_path: Path) -> None:
+    policy = "tenant: acme\napply: always\ntargets:\n  hedonism: {max: -3, hard: true}\nstream: monitor\n"
+
+    def reply(_: int, body: dict[str, Any]) -> Any:
+        if "Example 1:" in str(body):
+            return JSONResponse({"error": {"message": "maximum context length", "code": "x"}}, 400)
+        return sse(*chunks(*LONG))
+
+    with up(tmp_path, policy, reply) as found:
+        with stream(found) as response:
+            response.read()
+        shown = [str(body["messages"]) for body in found.upstream.bodies]
+    assert ["Example 1:" in one for one in shown] == [True, False]
+    assert "operator outlook" in shown[1]
+
+
 def test_a_stream_straight_through_teaches_the_curves(tmp_path: Path) -> None:
     with up(tmp_path, ENFORCE + "stream: monitor\n", lambda *_: sse(*chunks(*LONG))) as found:
         with stream(found) as response:
