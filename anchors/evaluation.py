@@ -130,23 +130,28 @@ def baselines(
         cosines: Floats = np.sum(vectors[rows.text[which]] * definitions[rows.value[which]], axis=1)
         return cosines
 
-    def nearest(which: Ints) -> Floats:
-        result = np.zeros(len(which))
-        topics = rows.topics()
-        for n, row in enumerate(which):
-            mine = panel[(rows.value[panel] == rows.value[row]) & (topics[panel] != topics[row])]
-            near = mine[np.argsort(-(vectors[rows.text[mine]] @ vectors[rows.text[row]]))[:8]]
-            result[n] = rows.intensity[near].mean()
-        return result
-
     swapped = np.array([_other_theory(rows.values, v) for v in range(len(rows.values))])
     return {
         "cosine": mapped(cosine),
-        "nearest": mapped(nearest),
+        "nearest": mapped(lambda which: nearest_intensity(vectors, rows, which, 8)),
         "value-blind": Predictions(_blind(rows, held, encoding)),
         "value-averaged": Predictions(_averaged(evaluator, rows, held)),
         "swapped": Predictions(gauge_predictions(evaluator, replace(rows, value=swapped[rows.value]), held).intensity),
     }
+
+
+def nearest_intensity(vectors: Floats, rows: Rows, which: Ints, count: int) -> Floats:
+    """The mean intensity of each row's `count` nearest anchors of its value, of other topics than its own.
+
+    `vectors` (T, d) of all texts, rows of length 1.
+    """
+    panel, topics = rows.where("panel"), rows.topics()
+    result = np.zeros(len(which))
+    for n, row in enumerate(which):
+        mine = panel[(rows.value[panel] == rows.value[row]) & (topics[panel] != topics[row])]
+        near = mine[np.argsort(-(vectors[rows.text[mine]] @ vectors[rows.text[row]]))[:count]]
+        result[n] = rows.intensity[near].mean()
+    return result
 
 
 def _blind(rows: Rows, held: Ints, encoding: Encoding) -> Floats:

@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli import calibrate, curves, evaluate, gate, gauge, report, score, seal, study
+from proxy.cli import calibrate, curves, evaluate, gate, gauge, hives, report, score, seal, study
 from proxy.cli.keys import keys
 from proxy.cli.shared import err, fail, make_folder_of, read_settings
 from proxy.cli.vidb import vidb
@@ -21,6 +21,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(vidb, name="vidb")
 _out = Console()
 app.command("train")(gauge.train)
+app.command("train-hives")(hives.train_hives)
 app.command("eval")(evaluate.evaluate)
 app.command("train-gate")(gate.train_gate)
 app.command("calibrate")(calibrate.calibrate)

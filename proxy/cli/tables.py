@@ -24,7 +24,7 @@ def methods(title: str, reports: Mapping[str, "Report"]) -> Table:
         " a judge: one window of a judge whose rankings are not in the fit, each text read against the others",
     )  # fmt: skip
     for name, report in reports.items():
-        table.add_row(name, *(_figure(getattr(report, f)) for f in FIGURES))
+        table.add_row(name, *(show_figure(getattr(report, f)) for f in FIGURES))
     return table
 
 
@@ -32,7 +32,7 @@ def registers(reports: Mapping[str, "Report"]) -> Table:
     """By register, the worst first."""
     table = Table("register", "rows", *FIGURES, title="by register, the fewest pairs in the right order first")
     for name, report in reports.items():
-        table.add_row(name, str(report.rows), *(_figure(getattr(report, f)) for f in FIGURES))
+        table.add_row(name, str(report.rows), *(show_figure(getattr(report, f)) for f in FIGURES))
     return table
 
 
@@ -60,7 +60,13 @@ def deciles(found: Sequence["Decile"]) -> Table:
         title="rows that speak to their value (judged relevance ≥ .5), from the surest tenth to the least sure",
     )  # fmt: skip
     for one in found:
-        row = (f"{one.stated:.2f}", str(one.rows), _figure(one.error_sd), _figure(one.mae), f"{one.coverage:.2f}")
+        row = (
+            f"{one.stated:.2f}",
+            str(one.rows),
+            show_figure(one.error_sd),
+            show_figure(one.mae),
+            f"{one.coverage:.2f}",
+        )
         table.add_row(*row)
     return table
 
@@ -71,7 +77,7 @@ def paraphrases(found: "Shift") -> Table:
         "mean shift", "in stated sds", "same side of zero", "shift to another text",
         title=f"{found.pairs} texts and the same stance in other words: {found.rows} rows",
     )  # fmt: skip
-    table.add_row(*(_figure(f) for f in (found.mean, found.in_sds, found.same_side, found.of_strangers)))
+    table.add_row(*(show_figure(f) for f in (found.mean, found.in_sds, found.same_side, found.of_strangers)))
     return table
 
 
@@ -82,7 +88,7 @@ def left_out(title: str, by: str, found: Mapping[str, tuple["Report", "Report"]]
         caption="refitted: panel, words, mix and calibration; the network is kept, and it was trained on all of them",
     )  # fmt: skip
     for name, sides in found.items():
-        figures = (_figure(getattr(side, figure)) for figure in SIDES for side in sides)
+        figures = (show_figure(getattr(side, figure)) for figure in SIDES for side in sides)
         table.add_row(name, str(sides[0].rows), *figures)
     return table
 
@@ -96,7 +102,7 @@ def outside(version: str, found: Sequence["Agreement"]) -> Table:
         " 95% intervals over texts",
     )  # fmt: skip
     for one in found:
-        table.add_row(one.source, one.asks, one.value, str(one.rows), _figure(one.auc), f"{one.averaged:.2f}")
+        table.add_row(one.source, one.asks, one.value, str(one.rows), show_figure(one.auc), f"{one.averaged:.2f}")
     for asks in dict.fromkeys(one.asks for one in found):
         mine = [one for one in found if one.asks == asks]
         auc, averaged = np.mean([one.auc.value for one in mine]), np.mean([one.averaged for one in mine])
@@ -104,7 +110,8 @@ def outside(version: str, found: Sequence["Agreement"]) -> Table:
     return table
 
 
-def _figure(figure: "Figure | None") -> str:
+def show_figure(figure: "Figure | None") -> str:
+    """The figure with its interval; nothing where there is none."""
     if figure is None:
         return ""
     value, low, high = (f"{x:.2f}".removeprefix("0") for x in (figure.value, figure.low, figure.high))

@@ -1,19 +1,14 @@
 """`valueflow eval` as a user calls it, on a small part of the VIDB."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from anchors.values import DATA
-from anchors.vidb.manifest import write_manifest
-from anchors.vidb.texts import read_jsonl, read_texts, write_jsonl, write_texts
 from proxy.cli.main import app
-
-VIDB = DATA / "vidb"
+from tests.proxy.small_vidb import write_small_vidb
 
 
 def valueflow(*arguments: str) -> Result:
@@ -23,21 +18,13 @@ def valueflow(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every 24th text of the panel, every 20th of calibration, all topics, no statements."""
     folder = tmp_path_factory.mktemp("vidb")
-    texts, every = read_texts(VIDB), {"panel": 24, "calibration": 20}
-    kept = {t.id: t for number, t in enumerate(texts.values()) if number % every.get(t.split, len(texts)) == 0}
-    write_texts(folder, kept.values())
-    shutil.copy(VIDB / "topics.jsonl", folder)
-    write_jsonl(
-        folder / "intensities.jsonl", (r for _, r in read_jsonl(VIDB / "intensities.jsonl") if r["text"] in kept)
-    )
-    write_manifest(folder, {})
+    write_small_vidb(folder)
     return folder
 
 
 def test_the_tables_and_plots_of_a_split(folder: Path, tmp_path: Path) -> None:
-    arguments = ("--vidb", str(folder), "--split", "calibration", "--json", "--plots", str(tmp_path))
+    arguments = ("--vidb", str(folder), "--split", "calibration", "--threads", "1", "--json", "--plots", str(tmp_path))
     shown = valueflow("eval", *arguments)
     assert shown.exit_code == 0, shown.output
     found = json.loads(shown.stdout)
@@ -57,7 +44,9 @@ def test_the_tables_and_plots_of_a_split(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_writer_is_left_out(folder: Path) -> None:
-    shown = valueflow("eval", "--vidb", str(folder), "--split", "calibration", "--leave-out", "writer", "--json")
+    shown = valueflow(
+        "eval", "--vidb", str(folder), "--split", "calibration", "--threads", "1", "--leave-out", "writer", "--json"
+    )
     assert shown.exit_code == 0, shown.output
     found = json.loads(shown.stdout)["left_out"]
     assert "smollm2-135m" in found
