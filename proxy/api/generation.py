@@ -104,7 +104,9 @@ def _steps(request: Request, product: Product, policy: Policy, wire: Wire, asked
 
 async def _serve(request: Request, account: Account) -> Response:
     steps, policy, asked = account.steps, account.steps.policy, account.steps.asked
-    shown = Shown(asked.model, include_usage=asked.include_usage, seal=steps.seal)
+    own = asked.member("instructions")
+    own = own if isinstance(own, str) else None
+    shown = Shown(asked.model, include_usage=asked.include_usage, seal=steps.seal, instructions=own)
     debug = policy.debug and request.headers.get("x-valueflow-debug") == "1"
     if asked.stream:
         return await stream_answer(request, account, shown, debug)

@@ -1,7 +1,7 @@
 """A point in time that bounds many waits of one piece of work with a single timer.
 
 Knows asyncio; nothing of what is waited for. As `asyncio.timeout_at`, which sets a timer for every wait: around each
-part of a stream that was a third of what the proxy did for it.
+part of a stream that was nearly half of what the proxy did for it.
 """
 
 import asyncio

@@ -119,7 +119,9 @@ class ReplyLens:
         if shown.seal is None:
             return self._events(shown)
         # events are made anew, so what they are made of is sealed before
-        sealed = type(self)(edited(self._document, Shown(shown.model, seal=shown.seal)), self.headers)
+        sealed = type(self)(
+            edited(self._document, Shown(shown.model, seal=shown.seal, instructions=shown.instructions)), self.headers
+        )
         return sealed._events(replace(shown, seal=None))
 
     def _events(self, shown: Shown) -> Iterator[bytes]:
@@ -132,6 +134,9 @@ def edited(document: Document, shown: Shown) -> bytes:
         close(document, shown.seal)
     if document.get("model") != shown.model:
         document.set("model", shown.model)
+    repeated = document.get("instructions")
+    if isinstance(repeated, str) and repeated != shown.instructions:
+        document.set("instructions", shown.instructions)
     if shown.usage is not None:
         document.set("usage", shown.usage)
     if shown.extra is not None:

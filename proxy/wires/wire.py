@@ -39,6 +39,8 @@ class Shown:
     usage: Mapping[str, Any] | None = None
     include_usage: bool = True
     seal: Seal | None = None
+    instructions: str | None = None
+    """The client's own, where a reply repeats them: what steers is not for the client."""
 
 
 class WireRequest(Protocol):

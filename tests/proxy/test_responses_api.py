@@ -53,6 +53,17 @@ def test_the_client_accepts_the_stream(hit: Served) -> None:
     assert hit.upstream.bodies[0]["stream"] is False
 
 
+@pytest.mark.parametrize("own", ["Be brief.", None])
+def test_what_steers_is_not_repeated_to_the_client(hit: Served, own: str | None) -> None:
+    hit.upstream.reply = lambda number, body: response("A calm answer.", instructions=body["instructions"])
+    with client(hit) as made:
+        answer = made.responses.create(model="m", input="Should I help?", instructions=own)
+        with made.responses.stream(model="m", input="Should I help?", instructions=own) as stream:
+            repeated = {e.response.instructions for e in stream if hasattr(e, "response")}
+    assert "operator outlook" in hit.upstream.bodies[0]["instructions"]
+    assert (answer.instructions, repeated) == (own, {own})
+
+
 def test_state_belongs_to_the_tenant_whose_account_it_is(hit: Served) -> None:
     with client(hit) as made, pytest.raises(openai.BadRequestError) as caught:
         made.responses.create(model="m", input="hi", previous_response_id="resp_1")

@@ -41,6 +41,14 @@ def test_the_client_sees_its_models_name_and_sealed_ids_in_each_event_that_has_t
     assert ["valueflow" in r for r in responses] == [False, False, True]
 
 
+def test_what_steers_is_not_repeated_in_any_event() -> None:
+    lens, shown = ResponsesStream(), Shown("m", instructions="Be brief.")
+    sent = response_events("A.", instructions="Be brief.\n\n[operator outlook]")
+    out = b"".join([*passed(lens, *sent, shown=shown), lens.end(shown)])
+    assert b"outlook" not in out
+    assert out.count(b'"instructions":"Be brief."') + out.count(b'"instructions": "Be brief."') == 3
+
+
 def test_an_edited_event_keeps_every_other_byte() -> None:
     raw = b'{ "type":"response.created","response" : {"model": "up",  "x":1.50},"sequence_number":0}'
     assert passed(ResponsesStream(), raw, shown=Shown("m"))[0] == event(raw.replace(b'"up"', b'"m"')).raw
