@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from anchors import calibration
@@ -20,6 +19,7 @@ from anchors.gate import load as load_gate
 from anchors.gauge import BrokenGauge, Gauge, load
 from anchors.panel import Panel
 from anchors.plackett_luce import utility_against
+from anchors.reader import Precision, Read, load_reader
 from anchors.score import Neighbour, Score, Unscored
 from anchors.values import GAUGE
 
@@ -35,14 +35,6 @@ class Text:
 
     text: str
     question: str = ""
-
-
-class EncodeWithLayers(Encode, Protocol):
-    """An encoder whose upper layers the stance network can start from."""
-
-    def upper_layers(self) -> Sequence[torch.nn.Module]:
-        """Those layers; their weights are copied."""
-        ...
 
 
 class Evaluate(Protocol):
@@ -74,19 +66,14 @@ class Measured:
 
 
 class Evaluator:
-    """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder.
+    """The local evaluator. Raises BrokenGauge when the gauge was trained on another encoder."""
 
-    The gauge's comparator is made from the encoder's layers, unless one is given.
-    """
-
-    def __init__(
-        self, encoder: EncodeWithLayers, gauge: Gauge, comparator: Comparator | None = None, gate: Gate | None = None
-    ) -> None:
+    def __init__(self, encoder: Encode, gauge: Gauge, read: Read, gate: Gate | None = None) -> None:
         if encoder.name != gauge.encoder:
             raise BrokenGauge(f"the gauge was trained on encoder {gauge.encoder}, not on {encoder.name}")
         self.encoder = encoder
         self._panel = Panel(gauge)
-        self._comparator = comparator or Comparator(gauge, encoder.upper_layers())
+        self._comparator = Comparator(gauge, read)
         self.gauge = gauge
         self.gate = gate
         """What says whether a conversation speaks to values, where there is one for this encoder."""
@@ -111,7 +98,7 @@ class Evaluator:
     def measure(self, texts: Sequence[Text], columns: Sequence[int]) -> Measured:
         """Everything before calibration, for the values with these numbers."""
         encoding = self.encoder([t.text for t in texts])
-        stance, relevance = self._comparator.read([t.text for t in texts], encoding, columns)
+        stance, relevance = self._comparator.read([t.text for t in texts], columns)
         panels = [self._panel.find(encoding.embedding, column) for column in columns]
         utility = np.empty_like(stance)
         for size in {panel.shape[1] for panel in panels}:  # values with panels of one size go together
@@ -151,12 +138,19 @@ def _missing(value: str) -> int:
 
 
 def default_evaluator(
-    encoder: str, device: str | None = None, batch: int = 16, threads: int = 1, folder: Path = GAUGE
+    encoder: str,
+    device: str | None = None,
+    batch: int = 16,
+    threads: int = 1,
+    folder: Path = GAUGE,
+    precision: Precision = "auto",
 ) -> Evaluator:
     """The evaluator on the shipped gauge or a folder's, on an encoder by name or path; loading needs no network.
 
-    The gate that ships with the product is part of it on the encoder that it was trained on.
+    The gate that ships with the product is part of it on the encoder that it was trained on. Raises BrokenGauge,
+    CorruptModel, and OSError when a model is not installed.
     """
-    encode, head = Encoder(encoder, device=device, batch_size=batch, threads=threads), load_gate()
+    gauge, head = load(folder), load_gate()
+    encode = Encoder(encoder, device=device, batch_size=batch, threads=threads)
     gate = Gate(head, encode) if head.encoder == encoder else None
-    return Evaluator(encode, load(folder), gate=gate)
+    return Evaluator(encode, gauge, load_reader(gauge.backbone, gauge.network, device or "", precision), gate)

@@ -27,7 +27,8 @@ class BrokenGauge(ValueError):
 class Gauge:
     """What training leaves behind. V values, A panel anchors (a text and a value each), D embedding.
 
-    `network` are the stance network's weights by name; `words` (V, B) the linear reading of hashed words, `rarity` (B,)
+    `backbone` names the transformer under the stance network, `network` are the network's weights as
+    `anchors.stance.packed` keeps them; `words` (V, B) the linear reading of hashed words, `rarity` (B,)
     their weights; `mix` (3,) turns network, words and a constant into stance in points; `sharpness` is log-odds per
     point of difference to an anchor.
     Of the panel: `anchor_value` (A,) index into values, `anchor_embedding` (A, D), `anchor_intensity`,
@@ -36,6 +37,7 @@ class Gauge:
     """
 
     encoder: str
+    backbone: str
     values: tuple[str, ...]
     network: Mapping[str, Tensor]
     words: Floats

@@ -1,80 +1,135 @@
 """The stance network: how far a text supports or opposes each value, and whether it speaks to it at all.
 
-Knows token states and value queries; nothing of anchors, scales or prompts. The encoder's lower layers are shared and
-frozen; copies of its upper layers are tuned. Each value asks the tokens with an attention query made from its words
-(definition, signs for, signs against), so that a new value needs words alone.
+Knows a transformer's token states and value queries; nothing of anchors, scales or prompts. One pass of the tuned
+transformer serves all values: each asks the tokens with an attention query made from its words (definition, signs for,
+signs against) and from free numbers of its own, and reads two numbers from what it found and from the text's mean.
 """
 
 import math
-from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from anchors.backbone import Backbone
 from anchors.values import Value
 
 SCALE = 5.0
 """Points by one unit of the network's stance output."""
-HEADS = 6
+HEADS = 8
 FREE = 64
-"""Free numbers of each trained value beside its words."""
+"""Free numbers of each trained value beside its words, in its attention query."""
+GAIN = 4.0
+"""Both outputs' scale at the start, so that the head learns about as fast as the transformer."""
 
 
 class StanceNetwork(nn.Module):
-    """Stance and relevance of n texts on V values from token states (n, L, d) of the encoder's layer `cut`.
+    """Stance and relevance of n texts on V values from token numbers (n, L); `body` is a Backbone's, and is tuned.
 
-    `layers` are the encoder's upper layers, which are copied; `queries` (V, 2d) come from `value_queries`.
+    `queries` (V, 2d) come from `value_queries`; d is the body's width.
     """
 
     queries: Tensor
 
-    def __init__(self, layers: Sequence[nn.Module], queries: Tensor, width: int) -> None:
+    def __init__(self, body: nn.Module, queries: Tensor, dropout: float = 0.1) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(deepcopy(list(layers)))
+        values, width = len(queries), queries.shape[1] // 2
+        self.body = body
         self.register_buffer("queries", queries)
-        self.free = nn.Parameter(torch.zeros(len(queries), FREE))
-        self.query = nn.Linear(queries.shape[1] + FREE, width)
+        self.free = nn.Parameter(torch.randn(values, FREE) * 0.1)
+        asking = 2 * width + FREE
+        self.query = nn.Linear(asking, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
-        self.gate = nn.Linear(width, width)
-        self.head = nn.Sequential(
-            nn.Dropout(0.1), nn.Linear(3 * width, 256), nn.GELU(), nn.Dropout(0.1), nn.Linear(256, 2)
-        )
+        self.norm = nn.LayerNorm(2 * width)
+        self.dropout = nn.Dropout(dropout)
+        self.shared = nn.ModuleList(nn.Linear(asking, 2 * width) for _ in range(2))
+        self.own = nn.Parameter(torch.zeros(2, values, 2 * width))
+        self.bias = nn.Parameter(torch.zeros(2, values))
 
-    def forward(self, states: Tensor, mask: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Stance in units of SCALE points, and relevance log-odds, both (n, k), for value numbers `values` (n, k)."""
-        blocked = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
-        for layer in self.layers:
-            output: Any = layer(states, blocked)
-            states = output[0] if isinstance(output, tuple) else output
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Stance in units of SCALE points, and relevance log-odds, both (n, V); `mask` (n, L) is true on tokens."""
+        states = self.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
+        with torch.autocast(states.device.type, enabled=False):  # the head is cheap, and half a number too coarse
+            return self._head(states, mask)
+
+    def _head(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         n, length, width = states.shape
-        k = values.shape[1]
-        asked = nn.functional.gelu(self.query(torch.cat([self.queries, self.free], 1)))[values]
-        query = asked.view(n, k, HEADS, -1)
+        asked = torch.cat([self.queries, self.free], 1)
+        query = self.query(asked).view(-1, HEADS, width // HEADS)
         key = self.key(states).view(n, length, HEADS, -1)
         value = self.value(states).view(n, length, HEADS, -1)
-        scores = torch.einsum("nkhd,nlhd->nhkl", query, key) / math.sqrt(width // HEADS)
-        attention = scores.masked_fill(~mask[:, None, None, :].bool(), -1e4).softmax(-1)
-        pooled = torch.einsum("nhkl,nlhd->nkhd", attention, value).reshape(n, k, width)
-        weights = mask[..., None].to(states.dtype)
-        mean = ((states * weights).sum(1) / weights.sum(1))[:, None].expand(-1, k, -1)
-        gate = self.gate(asked)
-        found = self.head(torch.cat([pooled * gate, pooled, mean * gate], -1))
-        return found[..., 0], found[..., 1]
+        scores = torch.einsum("vhd,nlhd->nhvl", query, key) / math.sqrt(width // HEADS)
+        attention = scores.masked_fill(~mask[:, None, None, :], -1e4).softmax(-1)
+        found = torch.einsum("nhvl,nlhd->nvhd", attention, value).reshape(n, len(asked), width)
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        read = self.dropout(self.norm(torch.cat([found, mean[:, None].expand_as(found)], -1)))
+        outputs = []
+        for number, shared in enumerate(self.shared):
+            weights = shared(asked) / math.sqrt(2 * width) + self.own[number]
+            outputs.append((read * weights).sum(-1) * GAIN / math.sqrt(width) + self.bias[number])
+        return outputs[0], outputs[1]
 
 
-def value_queries(values: Sequence[Value], embed: Any) -> Tensor:
+def padded(tokens: Sequence[Sequence[int]], filler: int) -> tuple[Tensor, Tensor]:
+    """Token numbers of n texts as one tensor (n, L) and its mask (n, L)."""
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(t) for t in tokens], batch_first=True, padding_value=filler)
+    lengths = torch.tensor([len(t) for t in tokens])
+    return ids, torch.arange(ids.shape[1])[None, :] < lengths[:, None]
+
+
+@torch.no_grad()
+def value_queries(values: Sequence[Value], backbone: Backbone) -> Tensor:
     """Queries (V, 2d): the mean embedding of each value's definitions, and the direction from its signs against to for.
 
-    `embed` maps a list of texts to unit vectors (n, d).
+    Columns are standardised over the values.
     """
-    rows = []
-    for value in values:
-        topic = torch.as_tensor(embed([value.definition, *value.paraphrases])).mean(0)
-        direction = torch.as_tensor(embed(list(value.supports))).mean(0) - torch.as_tensor(
-            embed(list(value.opposes))
-        ).mean(0)
-        rows.append(torch.cat([nn.functional.normalize(topic, dim=0), 3.0 * direction]))
-    return torch.stack(rows).float()
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        ids, mask = padded(backbone.tokens(texts, 64), backbone.tokenizer.pad_token_id)
+        states = backbone.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return nn.functional.normalize(mean, dim=1).mean(0)
+
+    rows = [torch.cat([embed([v.definition, *v.paraphrases]), embed(v.supports) - embed(v.opposes)]) for v in values]
+    queries = torch.stack(rows).float()
+    return (queries - queries.mean(0)) / queries.std(0)
+
+
+_BODY = "body."
+_UP, _DOWN = ".up", ".down"
+
+
+def packed(tuned: Mapping[str, Tensor], original: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """A network's weights as its gauge keeps them: the body's matrices as changes of at most this rank.
+
+    `tuned` and `original` are state dicts of StanceNetworks; what did not change is left out. The best change of a
+    rank, in the least squares, is the truncated singular value decomposition (Eckart and Young 1936).
+    """
+    kept: dict[str, Tensor] = {}
+    for name, weight in tuned.items():
+        if not name.startswith(_BODY):
+            kept[name] = weight
+        elif not torch.equal(weight, original[name]):
+            change = weight - original[name]
+            if change.ndim == 2 and min(change.shape) > rank:
+                left, sizes, right = torch.linalg.svd(change, full_matrices=False)
+                roots = sizes[:rank].sqrt()
+                kept[name + _UP], kept[name + _DOWN] = left[:, :rank] * roots, roots[:, None] * right[:rank]
+            else:
+                kept[name] = change
+    return kept
+
+
+def unpack(kept: Mapping[str, Tensor], network: StanceNetwork) -> None:
+    """Give a network on the original body the weights that `packed` kept. Raises RuntimeError when they do not fit."""
+    weights = network.state_dict()
+    for name, weight in kept.items():
+        if name.endswith(_UP) and name.startswith(_BODY):
+            base = name.removesuffix(_UP)
+            weights[base] = weights[base] + weight @ kept[base + _DOWN]
+        elif name.startswith(_BODY) and not name.endswith(_DOWN):
+            weights[name] = weights[name] + weight
+        elif not name.startswith(_BODY):
+            weights[name] = weight
+    network.load_state_dict(weights)

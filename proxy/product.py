@@ -139,6 +139,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Product]:
             settings.scoring_batch,
             settings.threads,
             settings.gauge_folder,
+            settings.precision,
         )
         await asyncio.to_thread(exemplars)  # or the first request that shows some would wait for the file
         routes = await make_routes(models, client, settings)

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         "", description="folder of the local gauge, such as `valueflow calibrate` writes; empty: the shipped one"
     )
     device: str = Field("", description="torch device of the encoder, such as `cuda`; empty chooses")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format of the stance network; auto takes bfloat16 where it is fast"
+    )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one scoring or local generation")
     scoring_batch: int = Field(16, ge=1, le=1024, description="texts in one pass of the encoder")
     scoring_waiting: int = Field(

@@ -7,6 +7,7 @@ import pytest
 from anchors.encoder import Encoder
 from anchors.evaluator import Evaluator
 from anchors.gauge import load
+from anchors.reader import StanceReader, load_reader
 from anchors.values import GAUGE
 
 
@@ -16,8 +17,14 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def evaluator(encoder: Encoder) -> Evaluator:
-    return Evaluator(encoder, load(GAUGE))
+def reader() -> StanceReader:
+    gauge = load(GAUGE)
+    return load_reader(gauge.backbone, gauge.network, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def evaluator(encoder: Encoder, reader: StanceReader) -> Evaluator:
+    return Evaluator(encoder, load(GAUGE), reader)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ fits sharpness, map and error model, the other half the conformal factor; `steer
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,17 @@ from scipy.special import log_expit
 from torch import Tensor
 
 from anchors import calibration
+from anchors.backbone import PACKAGED, load_backbone
 from anchors.comparator import Comparator
 from anchors.encoder import Encode
-from anchors.evaluator import EncodeWithLayers, Evaluator, Text
+from anchors.evaluator import Evaluator, Text
 from anchors.gauge import Gauge
 from anchors.lexicon import counts, rarities, weighted
+from anchors.reader import LAYERS, Read, load_reader
 from anchors.score import Score
-from anchors.stance import StanceNetwork, value_queries
+from anchors.stance import StanceNetwork, packed, value_queries
 from anchors.train.head import fit
+from anchors.train.memory import RememberingReader
 from anchors.train.rows import Rows
 from anchors.train.stance import Example, Label, Schedule, train
 from anchors.train.statements import Statement
@@ -31,15 +34,12 @@ from anchors.vidb.texts import VidbText
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Tell = Callable[[str], None]
-Compare = Callable[[Gauge], Comparator]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the network is trained: once over public labels, then over the VIDB."""
-
-    public: Schedule = field(default_factory=lambda: Schedule(epochs=1.0, rate=8e-5, batch=32))
-    vidb: Schedule = field(default_factory=lambda: Schedule(epochs=4.0, rate=2e-4, batch=24, pairs=True))
+RANK = 128
+"""Of the changes to the backbone's matrices that a gauge keeps."""
+WRITTEN, PUBLIC = 0.7, 0.3
+"""What a text with its writer's level, and other people's with its label, weigh beside a judged one."""
 
 
 def vidb_examples(rows: Rows, which: Ints) -> list[Example]:
@@ -51,44 +51,60 @@ def vidb_examples(rows: Rows, which: Ints) -> list[Example]:
     return [Example(rows.texts[t].text, found) for t, found in labels.items()]
 
 
+def statement_examples(statements: Sequence[Statement], values: Sequence[str]) -> list[Example]:
+    """Training examples from statements; one that does not speak to a value says so only by its level of zero."""
+    labels: dict[str, dict[int, Label]] = {}
+    for s in statements:
+        labels.setdefault(s.text, {})[values.index(s.value)] = Label(s.level, 1.0 if s.level else None)
+    return [Example(text, found, WRITTEN) for text, found in labels.items()]
+
+
 def train_gauge(
     rows: Rows,
-    encoder: EncodeWithLayers,
+    encoder: Encode,
     catalogue: Catalogue,
     vidb: str,
     public: Sequence[Example] = (),
     statements: Sequence[Statement] = (),
-    recipe: Recipe | None = None,
+    schedule: Schedule | None = None,
     tell: Tell = lambda text: None,
 ) -> Gauge:
-    """A gauge from these rows; about half an hour on two cores."""
-    recipe = recipe or Recipe()
-    queries = value_queries([catalogue[v] for v in rows.values], lambda texts: encoder(texts).embedding)
-    network = StanceNetwork(encoder.upper_layers(), queries, queries.shape[1] // 2)
-    if public:
-        train(
-            network,
-            encoder,
-            public,
-            recipe.public,
-            lambda *at: tell("public labels: {} of {}, loss {:.3f}".format(*at)),
-        )
-    examples = vidb_examples(rows, rows.where("panel"))
-    train(network, encoder, examples, recipe.vidb, lambda *at: tell("VIDB: {} of {}, loss {:.3f}".format(*at)))
-    return calibrated(assemble(rows, encoder, network.state_dict(), vidb, statements), rows, encoder)
+    """A gauge from these rows; about an hour on two cores with AMX, several on others."""
+    backbone = load_backbone(PACKAGED, LAYERS)
+    network = StanceNetwork(backbone.body, value_queries([catalogue[v] for v in rows.values], backbone))
+    original = {name: weight.clone() for name, weight in network.state_dict().items()}
+    examples = [
+        *vidb_examples(rows, rows.where("panel")),
+        *statement_examples(statements, rows.values),
+        *(replace(e, weight=PUBLIC) for e in public),
+    ]
+    train(network, backbone, examples, schedule or Schedule(), lambda *at: tell("{} of {}, loss {:.3f}".format(*at)))
+    weights = packed(network.state_dict(), original, RANK)
+    return made(rows, encoder, catalogue, backbone.name, weights, vidb, statements)
 
 
-def refit(
-    gauge: Gauge, rows: Rows, encoder: EncodeWithLayers, vidb: str, statements: Sequence[Statement] = ()
+def made(
+    rows: Rows,
+    encoder: Encode,
+    catalogue: Catalogue,
+    backbone: str,
+    network: Mapping[str, Tensor],
+    vidb: str,
+    statements: Sequence[Statement] = (),
 ) -> Gauge:
-    """The gauge with its network kept, and panel, reading of words and calibration made anew; about a minute."""
-    if gauge.values != rows.values:
-        raise ValueError("the gauge measures other values than the set")
-    return calibrated(assemble(rows, encoder, gauge.network, vidb, statements), rows, encoder)
+    """The gauge with this network: panel, reading of words and calibration are made anew; about three minutes."""
+    draft = assemble(rows, encoder, catalogue, backbone, network, vidb, statements)
+    return calibrated(draft, rows, encoder, RememberingReader(load_reader(backbone, network)))
 
 
 def assemble(
-    rows: Rows, encode: Encode, network: Mapping[str, Tensor], vidb: str, statements: Sequence[Statement] = ()
+    rows: Rows,
+    encode: Encode,
+    catalogue: Catalogue,
+    backbone: str,
+    network: Mapping[str, Tensor],
+    vidb: str,
+    statements: Sequence[Statement] = (),
 ) -> Gauge:
     """A gauge with its panel and its reading of words, not yet calibrated."""
     train_rows = rows.where("panel")
@@ -96,8 +112,9 @@ def assemble(
     read = [rows.texts[t].text for t in rows.text[train_rows]] + [s.text for s in statements]
     found = counts(read)
     rarity = rarities(counts(sorted(set(read))))
-    queries = network["queries"]
-    topic = queries[:, : queries.shape[1] // 2].numpy().astype(np.float64)
+    topic = np.stack(
+        [encode([catalogue[v].definition, *catalogue[v].paraphrases]).embedding.mean(0) for v in rows.values]
+    )
     words, _ = fit(
         weighted(found, rarity),
         np.array([*rows.value[train_rows], *(number[s.value] for s in statements)]),
@@ -112,6 +129,7 @@ def assemble(
     embedding = encode([rows.texts[t].text for t in distinct]).embedding.astype(np.float64)
     return Gauge(
         encoder=encode.name,
+        backbone=backbone,
         values=rows.values,
         network=network,
         words=words,
@@ -133,18 +151,14 @@ def assemble(
     )
 
 
-def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers, compare: Compare | None = None) -> Gauge:
-    """Sharpness, map and error model from one half of the calibration topics, the conformal factor from the other.
-
-    `compare` makes a gauge's comparator, if not in the plain way.
-    """
-    compare = compare or (lambda gauge: Comparator(gauge, encoder.upper_layers()))
+def calibrated(draft: Gauge, rows: Rows, encoder: Encode, read: Read) -> Gauge:
+    """Sharpness, map and error model from one half of the calibration topics, the conformal factor from the other."""
     held = rows.where("calibration")
     half = rows.topics()[held] % 2 == 0
     fitted, conformal = held[half], held[~half]
-    gauge = replace(draft, mix=_mix(compare(draft), rows, encoder, fitted))
-    gauge = replace(gauge, sharpness=_sharpness(Evaluator(encoder, gauge, compare(gauge)), rows, fitted))
-    utility, relevance, words = _measured(Evaluator(encoder, gauge, compare(gauge)), rows, fitted)
+    gauge = replace(draft, mix=_mix(Comparator(draft, read), rows, fitted))
+    gauge = replace(gauge, sharpness=_sharpness(Evaluator(encoder, gauge, read), rows, fitted))
+    utility, relevance, words = _measured(Evaluator(encoder, gauge, read), rows, fitted)
     value, truth = rows.value[fitted], rows.intensity[fitted]
     on = rows.relevance[fitted] >= 0.5
     slope, intercept = calibration.fit_map(utility[on], truth[on], value[on], len(rows.values))
@@ -152,7 +166,7 @@ def calibrated(draft: Gauge, rows: Rows, encoder: EncodeWithLayers, compare: Com
     residual = truth - calibration.mixed(stance, relevance)
     error = calibration.fit_error(calibration.error_drivers(stance, relevance, words), residual)
     gauge = replace(gauge, slope=slope, intercept=intercept, error=error)
-    scores = scores_of(Evaluator(encoder, gauge, compare(gauge)), rows, conformal)
+    scores = scores_of(Evaluator(encoder, gauge, read), rows, conformal)
     residual = rows.intensity[conformal] - np.array([s.intensity for s in scores])
     return replace(gauge, quantile=calibration.conformal_quantile(residual, np.array([s.sd for s in scores])))
 
@@ -181,13 +195,13 @@ def _measured(evaluator: Evaluator, rows: Rows, which: Ints) -> tuple[Floats, Fl
     return found.utility[place, value], found.relevance[place, value], found.words[place]
 
 
-def _mix(comparator: Comparator, rows: Rows, encoder: Encode, which: Ints) -> Floats:
+def _mix(comparator: Comparator, rows: Rows, which: Ints) -> Floats:
     """Weights of network, words and a constant: least squares on the rows that speak to their value."""
     which = which[rows.relevance[which] >= 0.5]
     texts = [rows.texts[t].text for t in rows.text[which]]
-    columns, value, each = range(len(rows.values)), rows.value[which], np.arange(len(which))
-    network, _ = comparator.network(encoder(texts), columns)
-    words = comparator.words(texts, columns)
+    value, each = rows.value[which], np.arange(len(which))
+    network, _ = comparator.network(texts)
+    words = comparator.words(texts)
     design = np.column_stack([network[each, value], words[each, value], np.ones(len(which))])
     found = np.linalg.lstsq(design, rows.intensity[which], rcond=None)[0]
     return np.array([max(found[0], 0.0), max(found[1], 0.0), found[2]])
@@ -197,8 +211,7 @@ def _sharpness(evaluator: Evaluator, rows: Rows, which: Ints) -> float:
     """Log-odds per point between a text's stance and an anchor's intensity, by maximum likelihood."""
     texts = sorted(set(rows.text[which].tolist()))
     place = np.array([texts.index(t) for t in rows.text[which]])
-    value = rows.value[which]
-    gauge = evaluator.gauge
+    value, gauge = rows.value[which], evaluator.gauge
     measured = evaluator.measure([_as_text(rows.texts[t]) for t in texts], range(len(gauge.values)))
     stance = measured.stance[place, value]
     gaps, signs = [], []

@@ -13,13 +13,15 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from anchors.encoder import Encode
 from anchors.evaluation import Predictions, gauge_predictions
 from anchors.evaluator import Evaluator
 from anchors.gauge import Gauge
+from anchors.reader import Read
 from anchors.train.gauge import assemble, calibrated
-from anchors.train.memory import Remembering, remembering_comparators
 from anchors.train.rows import Rows
 from anchors.train.statements import Statement
+from anchors.values import catalogue
 
 Ints = NDArray[np.int64]
 By = Literal["writer", "register", "value"]
@@ -45,13 +47,12 @@ def groups(rows: Rows, by: By) -> NDArray[np.str_]:
 
 
 def leave_out(
-    gauge: Gauge, rows: Rows, held: Ints, encoder: Remembering, statements: Sequence[Statement], by: By
+    gauge: Gauge, rows: Rows, held: Ints, encoder: Encode, read: Read, statements: Sequence[Statement], by: By
 ) -> Iterator[Left]:
     """Group by group. `held` are the rows to test on; nothing is fitted to them unless they are calibration rows.
 
     Raises ValueError where no group has LEAST rows.
     """
-    compare = remembering_comparators(encoder)
     group = groups(rows, by)
     served = rows.where("panel", "calibration")
     names, counts = np.unique(group[held], return_counts=True)
@@ -61,11 +62,11 @@ def leave_out(
         places = np.flatnonzero(group[held] == name)
         kept = rows.only(served[group[served] != name])
         known = [s for s in statements if name not in ("statement", s.value)]
-        draft = assemble(kept, encoder, gauge.network, gauge.vidb, known)
+        draft = assemble(kept, encoder, catalogue(), gauge.backbone, gauge.network, gauge.vidb, known)
         if by == "value":
             draft = replace(draft, **{part: getattr(gauge, part) for part in _ANCHORS})
-        refitted = calibrated(draft, kept, encoder, compare)
-        yield Left(name, places, gauge_predictions(Evaluator(encoder, refitted, compare(refitted)), rows, held[places]))
+        refitted = calibrated(draft, kept, encoder, read)
+        yield Left(name, places, gauge_predictions(Evaluator(encoder, refitted, read), rows, held[places]))
 
 
 _ANCHORS = (

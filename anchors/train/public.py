@@ -18,6 +18,8 @@ from anchors.train.stance import Example, Label
 
 STRONG = 5.0
 """A label of +-1 stands for so many points."""
+MOST = 5_000
+"""Examples in all, drawn at random: they are short and coarse, and shall not outweigh the VIDB."""
 _FOUNDATIONS = {
     "care": "mft/care", "fairness": "mft/fairness", "equality": "mft/fairness", "loyalty": "mft/loyalty",
     "authority": "mft/authority", "purity": "mft/sanctity", "sanctity": "mft/sanctity", "liberty": "mft/liberty",
@@ -54,7 +56,7 @@ def public_examples(folder: Path, values: Sequence[str], seed: int = 3) -> list[
         put(row, _schwartz(row["value"]), None, float(row["label"]))
     examples = [Example(text, labels) for text, labels in found.items()]
     rng.shuffle(examples)
-    return examples
+    return examples[:MOST]
 
 
 def _schwartz(category: str) -> str:

@@ -1,18 +1,21 @@
-"""Train the stance network: first on public labels, if their folder is given, then on the panel split of a VIDB.
+"""Train the stance network on labelled texts: those of a VIDB, labelled statements, and public sets, all together.
 
-Knows texts, labels and the network; nothing of anchors or calibration. The loss is a robust regression of intensity,
-a cross-entropy of relevance, and a logistic loss on pairs of texts of one value; texts off the value count as zero.
+Knows texts, labels and the network; nothing of anchors or calibration. The loss is a robust regression of intensity
+and a cross-entropy of relevance. Matrices are multiplied in bfloat16 where the machine is quick at it.
 """
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
-from anchors.encoder import Encode
-from anchors.stance import SCALE, StanceNetwork
+from anchors.backbone import Backbone
+from anchors.reader import quick_bfloat16
+from anchors.stance import SCALE, StanceNetwork, padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,106 +28,127 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text and its labels by value number."""
+    """A text, its labels by value number, and how much they weigh beside a judged text's."""
 
     text: str
     labels: Mapping[int, Label]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Epochs over the examples, texts a batch, and the layers' learning rate; the head's is six times that."""
+    """Epochs over the examples, tokens a batch with its padding, and the learning rates of transformer and head."""
 
-    epochs: float
-    rate: float
-    batch: int = 24
-    pairs: bool = False
+    epochs: float = 4.0
+    rate: float = 6e-5
+    head_rate: float = 1e-3
+    tokens: int = 2400
+    longest: int = 160
     seed: int = 1
+
+
+RELEVANCE = 0.2
+"""Weight of the relevance loss."""
+UNLABELLED, ELSEWHERE = 0.1, 0.15
+"""Weight of the values that nobody labelled a text for, and the relevance that they are taken to have: a text that was
+written for two values speaks to few of the others."""
+TOGETHER = 600
+"""Texts among which those of like length are put into one batch."""
 
 
 def train(
     network: StanceNetwork,
-    encode: Encode,
+    backbone: Backbone,
     examples: Sequence[Example],
     schedule: Schedule,
     tell: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> None:
-    """Train in place; `tell` hears of every hundredth step. Deterministic on one machine."""
+    """Train in place, but for the word embeddings; `tell` hears of every fiftieth step and the last.
+
+    Deterministic on one machine with one number of threads.
+    """
     torch.manual_seed(schedule.seed)
-    tuned = {id(p) for p in network.layers.parameters()}
-    groups = [
-        {"params": list(network.layers.parameters()), "lr": schedule.rate},
-        {"params": [p for p in network.parameters() if id(p) not in tuned], "lr": 6 * schedule.rate},
-    ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    steps = max(int(schedule.epochs * len(examples) / schedule.batch), 1)
-    rise = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, (step + 1) / (0.1 * steps + 1)) * max(0.02, 1 - step / steps)
+    for parameter in network.body.get_submodule("embeddings").parameters():
+        parameter.requires_grad = False
+    tuned = [p for p in network.body.parameters() if p.requires_grad]
+    body = {id(p) for p in network.body.parameters()}
+    head = [p for p in network.parameters() if id(p) not in body]
+    optimiser = torch.optim.AdamW(
+        [{"params": tuned, "lr": schedule.rate}, {"params": head, "lr": schedule.head_rate}], weight_decay=0.01
     )
+    tokens = backbone.tokens([e.text for e in examples], schedule.longest)
+    in_epoch = next(iter(_epochs(tokens, schedule)))
+    steps = max(int(schedule.epochs * len(in_epoch)), 1)
+    rise = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / (0.06 * steps + 1)) * max(0.02, 1 - step / steps)
+    )
+    device = next(network.parameters()).device
+    half = torch.autocast(device.type, torch.bfloat16) if quick_bfloat16(device.type) else nullcontext()
     network.train()
     running = 0.0
-    for step, batch in zip(range(1, steps + 1), _batches(examples, schedule), strict=False):
-        loss = _loss(network, encode, batch, schedule.pairs)
+    for step, batch in zip(range(1, steps + 1), chain.from_iterable(_epochs(tokens, schedule)), strict=False):
+        ids, mask = padded([tokens[i] for i in batch], backbone.tokenizer.pad_token_id)
+        with half:
+            stance, odds = network(ids.to(device), mask.to(device))
+        loss = _loss(stance, odds, [examples[i] for i in batch])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_([*tuned, *head], 1.0)
         optimiser.step()
         rise.step()
         now = float(loss.detach())
         running = now if step == 1 else 0.98 * running + 0.02 * now
-        if step % 100 == 0 or step == steps:
+        if step % 50 == 0 or step == steps:
             tell(step, steps, running)
     network.eval()
 
 
-def _batches(examples: Sequence[Example], schedule: Schedule) -> Iterator[list[Example]]:
-    """Endless batches. With `pairs`, half a batch at a time shares a value; else texts of like length come together."""
+def _epochs(tokens: Sequence[Sequence[int]], schedule: Schedule) -> Iterator[list[list[int]]]:
+    """Endlessly, an epoch's batches in which texts of like length come together."""
     rng = random.Random(schedule.seed)
-    size = schedule.batch
     while True:
-        order = rng.sample(range(len(examples)), len(examples))
-        if schedule.pairs:
-            by_value: dict[int, list[int]] = {}
-            for i in order:
-                by_value.setdefault(rng.choice(list(examples[i].labels)), []).append(i)
-            half = size // 2
-            parts = [own[a : a + half] for own in by_value.values() for a in range(0, len(own), half)]
-            rng.shuffle(parts)
-            order = [i for part in parts for i in part]
-            batches = [order[a : a + size] for a in range(0, len(order), size)]
-        else:
-            wide = [order[a : a + 20 * size] for a in range(0, len(order), 20 * size)]
-            order = [i for part in wide for i in sorted(part, key=lambda i: len(examples[i].text))]
-            batches = [order[a : a + size] for a in range(0, len(order), size)]
-            rng.shuffle(batches)
-        for batch in batches:
-            yield [examples[i] for i in batch]
+        order = rng.sample(range(len(tokens)), len(tokens))
+        parts = [order[a : a + TOGETHER] for a in range(0, len(order), TOGETHER)]
+        batches = [batch for part in parts for batch in _batches_of(part, tokens, schedule.tokens)]
+        rng.shuffle(batches)
+        yield batches
 
 
-def _loss(network: StanceNetwork, encode: Encode, batch: Sequence[Example], pairs: bool) -> Tensor:
-    encoding = encode([e.text for e in batch])
-    width = max(len(e.labels) for e in batch)
-    value = torch.zeros(len(batch), width, dtype=torch.long)
-    stance, relevance = (torch.full((len(batch), width), torch.nan) for _ in range(2))
-    for row, example in enumerate(batch):
-        for column, (number, label) in enumerate(example.labels.items()):
-            value[row, column] = number
-            if label.intensity is not None:
-                stance[row, column] = label.intensity / SCALE
-            if label.relevance is not None:
-                relevance[row, column] = label.relevance
-    # inference tensors cannot be trained through, so the frozen layers' states are copied
-    guess, odds = network(encoding.states.clone(), encoding.mask.clone(), value)
-    known, seen = ~stance.isnan(), ~relevance.isnan()
-    loss = torch.zeros(())
-    if known.any():
-        loss = loss + nn.functional.smooth_l1_loss(guess[known], stance[known], beta=0.5)
-    if seen.any():
-        loss = loss + 0.3 * nn.functional.binary_cross_entropy_with_logits(odds[seen], relevance[seen])
-    if pairs and known.any():
-        truth, found, of = stance[known], guess[known], value[known]
-        apart = truth[:, None] - truth[None]
-        kept = (of[:, None] == of[None]) & (apart > 0.15)
-        if kept.any():
-            loss = loss + 0.5 * nn.functional.softplus(-3.0 * (found[:, None] - found[None])[kept]).mean()
+def _batches_of(part: Sequence[int], tokens: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+    """These texts in batches of at most `most` tokens, padding counted in."""
+    batches: list[list[int]] = []
+    for i in sorted(part, key=lambda i: len(tokens[i])):
+        if not batches or (len(batches[-1]) + 1) * len(tokens[i]) > most:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def _loss(stance: Tensor, odds: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Weighted means over the batch's labels; a text's labels weigh what the text does."""
+    graded = [(n, v, x.intensity / SCALE, e.weight) for n, v, x, e in _labels(batch) if x.intensity is not None]
+    seen = [(n, v, x.relevance, e.weight) for n, v, x, e in _labels(batch) if x.relevance is not None]
+    elsewhere = torch.ones(odds.shape, dtype=torch.bool, device=odds.device)
+    for row, column, _, _ in _labels(batch):
+        elsewhere[row, column] = False
+    guess = odds[elsewhere]
+    loss = UNLABELLED * nn.functional.binary_cross_entropy_with_logits(guess, torch.full_like(guess, ELSEWHERE))
+    if graded:
+        rows, columns, truth, weights = zip(*graded, strict=True)
+        errors = nn.functional.smooth_l1_loss(
+            stance[list(rows), list(columns)], stance.new_tensor(truth), beta=0.5, reduction="none"
+        )
+        loss = loss + (errors * stance.new_tensor(weights)).mean()
+    if seen:
+        rows, columns, truth, weights = zip(*seen, strict=True)
+        errors = nn.functional.binary_cross_entropy_with_logits(
+            odds[list(rows), list(columns)], odds.new_tensor(truth), reduction="none"
+        )
+        loss = loss + RELEVANCE * (errors * odds.new_tensor(weights)).mean()
     return loss
+
+
+def _labels(batch: Sequence[Example]) -> Iterator[tuple[int, int, Label, Example]]:
+    for number, example in enumerate(batch):
+        for value, label in example.labels.items():
+            yield number, value, label, example

@@ -1,7 +1,7 @@
-"""Short statements with the stance that their writer was asked for: training rows for the reading of words.
+"""Statements and replies with the stance that their writer was asked for: training rows for both readings of stance.
 
-`statements.jsonl` in a VIDB's folder: {id, text, writer, levels: {value: -9 … 9}, off: [values]}. They are nobody's
-anchors and nobody's test, since no judge has ranked them. Knows the file; nothing of how rows are used.
+`statements.jsonl` in a VIDB's folder: {id, text, writer, levels: {value: -9 … 9}, off: [values], question}. They
+are nobody's anchors and nobody's test, since no judge has ranked them. Knows the file; nothing of how rows are used.
 """
 
 from collections.abc import Sequence

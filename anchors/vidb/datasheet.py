@@ -12,8 +12,8 @@ from anchors.vidb.stats import Figures
 HONEST = """These texts were written, and ranked, by a language model. No person has yet validated what +6 means:
 intensities say how such judges order texts, on a scale that five worded marker cards hold in place. Whoever needs
 their own readers' scale ranks the same windows with them (`valueflow vidb windows`) and compares, or fits the gauge to
-about 100 labels of theirs (`valueflow calibrate`). `statements.jsonl`, where there is one, holds short statements with
-the level that their writer was asked for; no judge ranked them, and they train the local gauge alone.
+about 100 labels of theirs (`valueflow calibrate`). `statements.jsonl`, where there is one, holds statements and replies
+with the levels that their writers were asked for; no judge ranked them, and they train the local gauge alone.
 """
 
 

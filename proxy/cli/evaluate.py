@@ -33,6 +33,7 @@ class _Bench:
 
     evaluator: "Evaluator"
     encode: Any
+    read: Any
     rows: "Rows"
     held: Any
     vidb: Path
@@ -64,8 +65,9 @@ def evaluate(
     """Figures of the gauge on texts that it never saw, beside baselines, with 95% intervals over topics."""
     from anchors import gauge
     from anchors.evaluator import Evaluator
+    from anchors.reader import load_reader
     from anchors.train.leave_out import GROUPINGS
-    from anchors.train.memory import remembering_comparators
+    from anchors.train.memory import RememberingReader
     from anchors.train.rows import read_rows
     from anchors.vidb.manifest import verify
 
@@ -78,8 +80,11 @@ def evaluate(
         rows = read_rows(vidb)
         encode = offline_encoder(threads)
         ours = gauge.load(read_settings().gauge_folder)
-        evaluator = Evaluator(encode, ours, remembering_comparators(encode)(ours))
-        bench = _Bench(evaluator, encode, rows, rows.where("test" if split == "test" else "calibration"), vidb, split)
+        read = RememberingReader(load_reader(ours.backbone, ours.network, read_settings().device))
+        evaluator = Evaluator(encode, ours, read)
+        bench = _Bench(
+            evaluator, encode, read, rows, rows.where("test" if split == "test" else "calibration"), vidb, split
+        )
         if leave_out:
             found = _left_out(bench, cast("By", leave_out))
         elif public is not None:
@@ -154,7 +159,7 @@ def _left_out(bench: _Bench, by: "By") -> Found:
     rows, held = bench.rows, bench.held
     whole = gauge_predictions(bench.evaluator, rows, held)
     statements = read_statements(bench.vidb, rows.values)
-    left = list(leave_out(bench.evaluator.gauge, rows, held, bench.encode, statements, by))
+    left = list(leave_out(bench.evaluator.gauge, rows, held, bench.encode, bench.read, statements, by))
     every = np.concatenate([one.places for one in left])
     groups = [(one.name, one.places, one.predictions) for one in left]
     groups.append(("all", every, joined([one.predictions for one in left])))

@@ -53,8 +53,9 @@ def read_evaluator(settings: Settings) -> "Evaluator":
             settings.scoring_batch,
             settings.threads,
             settings.gauge_folder,
+            settings.precision,
         )
-    except (BrokenGauge, CorruptModel) as error:
+    except (BrokenGauge, CorruptModel, OSError, ValueError) as error:
         raise fail(str(error)) from error
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anchors.encoder import Encoder
 from anchors.evaluator import Evaluator, Text
 from anchors.gauge import BrokenGauge, load, save
 from anchors.panel import BINS, PER_BIN, Panel
+from anchors.reader import StanceReader
 from anchors.score import Score, Unscored
 
 WARM = Text("Drop what you are doing and sit with your sister tonight; the report can wait, she cannot.")
@@ -39,7 +41,7 @@ def test_a_batch_scores_each_text_as_if_alone(evaluator: Evaluator) -> None:
     for text, found in zip([WARM, COLD], together, strict=True):
         alone = evaluator.evaluate([text], ["svt/benevolence"])[0]["svt/benevolence"]
         assert isinstance(alone, Score)
-        assert found["svt/benevolence"].intensity == pytest.approx(alone.intensity, abs=1e-3)
+        assert found["svt/benevolence"].intensity == pytest.approx(alone.intensity, abs=0.1)  # bfloat16 rounds by batch
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,9 @@ def test_a_value_without_anchors_is_an_error(evaluator: Evaluator) -> None:
         evaluator.evaluate([WARM], ["svt/none"])
 
 
-def test_a_gauge_of_another_encoder_is_refused(evaluator: Evaluator, encoder: object) -> None:
+def test_a_gauge_of_another_encoder_is_refused(evaluator: Evaluator, encoder: Encoder, reader: StanceReader) -> None:
     with pytest.raises(BrokenGauge, match="was trained on encoder other"):
-        Evaluator(encoder, replace(evaluator.gauge, encoder="other"))
+        Evaluator(encoder, replace(evaluator.gauge, encoder="other"), reader)
 
 
 def test_the_panel_is_of_the_value_and_spread_over_bins(evaluator: Evaluator, encoder) -> None:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anchors.comparator import Comparator
-from anchors.evaluator import Evaluator, Text
+from anchors.evaluator import Evaluator
+from anchors.reader import Read, StanceReader
 from anchors.train.leave_out import groups, leave_out
-from anchors.train.memory import Remembering, remembering_comparators
+from anchors.train.memory import Remembering, RememberingReader
 from anchors.train.rows import Rows, read_rows
 from anchors.train.statements import Statement
 from anchors.values import DATA
@@ -21,6 +21,11 @@ def rows() -> Rows:
     return every.only(np.isin(every.text % 9, [0]))
 
 
+@pytest.fixture(scope="module")
+def read(reader: StanceReader) -> Read:
+    return RememberingReader(reader)
+
+
 def test_rows_keep_their_labels_when_some_are_taken(rows: Rows) -> None:
     some = rows.only(np.array([3, 5]))
     assert list(some.intensity) == [rows.intensity[3], rows.intensity[5]]
@@ -29,13 +34,13 @@ def test_rows_keep_their_labels_when_some_are_taken(rows: Rows) -> None:
     assert set(groups(rows, "register")) == {"reply", "statement", "comment", "output"}
 
 
-def test_what_is_left_out_teaches_nothing(evaluator: Evaluator, rows: Rows) -> None:
+def test_what_is_left_out_teaches_nothing(evaluator: Evaluator, read: Read, rows: Rows) -> None:
     held, register = rows.where("test"), rows.registers()
     held = held[register[held] == "comment"]
     turned = replace(rows, intensity=np.where(register == "comment", -rows.intensity, rows.intensity))
     encoder = Remembering(evaluator.encoder)
     (first,), (second,) = (
-        list(leave_out(evaluator.gauge, mine, held, encoder, [], "register")) for mine in (rows, turned)
+        list(leave_out(evaluator.gauge, mine, held, encoder, read, [], "register")) for mine in (rows, turned)
     )
     assert first.name == "comment"
     assert list(first.places) == list(range(len(held)))
@@ -43,33 +48,23 @@ def test_what_is_left_out_teaches_nothing(evaluator: Evaluator, rows: Rows) -> N
     assert first.predictions.low == pytest.approx(second.predictions.low)
 
 
-def test_a_value_that_is_left_out_is_still_measured(evaluator: Evaluator, rows: Rows) -> None:
+def test_a_value_that_is_left_out_is_still_measured(evaluator: Evaluator, read: Read, rows: Rows) -> None:
     held = rows.where("test")
     held = held[rows.value[held] == rows.value[held][0]]
     name = rows.values[rows.value[held][0]]
     statements = [Statement("Keep it.", name, 9.0), Statement("Drop it.", name, -9.0)]
     encoder = Remembering(evaluator.encoder)
     with_them, without = (
-        next(iter(leave_out(evaluator.gauge, rows, held, encoder, s, "value"))) for s in (statements, [])
+        next(iter(leave_out(evaluator.gauge, rows, held, encoder, read, s, "value"))) for s in (statements, [])
     )
     assert with_them.name == name
     assert np.ptp(with_them.predictions.intensity) > 0.1
     assert with_them.predictions.intensity == pytest.approx(without.predictions.intensity)
 
 
-def test_a_comparator_that_remembers_reads_the_same(evaluator: Evaluator) -> None:
-    encoder = Remembering(evaluator.encoder)
-    compare = remembering_comparators(encoder)
+def test_a_reader_that_remembers_reads_the_same(evaluator: Evaluator, reader: StanceReader) -> None:
+    read = RememberingReader(reader)
     texts = ["Keep your word to her.", "Break it.", "Keep your word to her."]
-    plain = Comparator(evaluator.gauge, evaluator.encoder.upper_layers()).network(encoder(texts), [3, 1])
     for _ in range(2):  # what was read, and what is remembered
-        again = compare(evaluator.gauge).network(encoder(texts), [3, 1])
-        for a, b in zip(plain, again, strict=True):
-            assert a == pytest.approx(b, abs=1e-3)
-    scores = Evaluator(encoder, evaluator.gauge, compare(evaluator.gauge)).evaluate([Text(texts[0])], ["svt/power"])
-    assert scores[0]["svt/power"].intensity == pytest.approx(  # type: ignore[union-attr]
-        evaluator.evaluate([Text(texts[0])], ["svt/power"])[0]["svt/power"].intensity,  # type: ignore[union-attr]
-        abs=1e-2,
-    )
-    with pytest.raises(TypeError, match="remembers"):
-        compare(evaluator.gauge).network(evaluator.encoder(texts), [0])
+        for plain, again in zip(reader(texts), read(texts), strict=True):
+            assert plain == pytest.approx(again, abs=1e-3)

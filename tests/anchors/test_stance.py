@@ -1,59 +1,62 @@
-"""The stance network on the real encoder's layers: shapes, masking, and that it can learn what it is shown."""
+"""The stance network on its real backbone: shapes, masking, packing, and that it can learn what it is shown."""
 
 import numpy as np
 import pytest
 import torch
 
-from anchors.encoder import Encoder
-from anchors.stance import SCALE, StanceNetwork, value_queries
-from anchors.train.memory import Remembering
+from anchors.backbone import PACKAGED, Backbone, load_backbone
+from anchors.reader import LAYERS, StanceReader
+from anchors.stance import StanceNetwork, packed, padded, unpack, value_queries
 from anchors.train.stance import Example, Label, Schedule, train
 from anchors.values import catalogue
 
-VALUES = [catalogue()[v] for v in ("svt/benevolence", "svt/power")]
+VALUES = [catalogue()[v] for v in ("svt/benevolence", "svt/power", "mft/care")]
+TEXTS = {"Sit with her tonight.": 6.0, "Her troubles are her own.": -6.0, "Boil the pasta for nine minutes.": 0.0}
 
 
 @pytest.fixture
-def network(encoder: Encoder) -> StanceNetwork:
+def backbone() -> Backbone:
+    return load_backbone(PACKAGED, LAYERS)
+
+
+@pytest.fixture
+def network(backbone: Backbone) -> StanceNetwork:
     torch.manual_seed(0)
-    queries = value_queries(VALUES, lambda texts: encoder(texts).embedding)
-    return StanceNetwork(encoder.upper_layers(), queries, 384).eval()
+    return StanceNetwork(backbone.body, value_queries(VALUES, backbone)).eval()
 
 
 @torch.inference_mode()
-def test_shapes_and_any_subset_of_values(network: StanceNetwork, encoder: Encoder) -> None:
-    found = encoder(["One text.", "Another, rather longer text about a ferry."])
-    both = network(found.states, found.mask, torch.tensor([[0, 1], [0, 1]]))
-    second = network(found.states, found.mask, torch.tensor([[1], [1]]))
-    assert both[0].shape == both[1].shape == (2, 2)
-    assert torch.allclose(both[0][:, 1:], second[0], atol=1e-5)
+def test_one_pass_gives_every_value_and_padding_changes_nothing(network: StanceNetwork, backbone: Backbone) -> None:
+    tokens = backbone.tokens(["Help her.", "Help her, " + "and then go on to the next one, " * 10], 99)
+    alone, both = (network(*padded(t, backbone.tokenizer.pad_token_id)) for t in (tokens[:1], tokens))
+    assert both[0].shape == both[1].shape == (2, 3)
+    assert torch.allclose(alone[0][0], both[0][0], atol=1e-4)
+    assert torch.allclose(alone[1][0], both[1][0], atol=1e-4)
 
 
-@torch.inference_mode()
-def test_padding_changes_nothing(network: StanceNetwork, encoder: Encoder) -> None:
-    short, long = "Help her.", "Help her, " + "and then go on to the next one, " * 10
-    alone, together = encoder([short]), encoder([short, long])
-    values = torch.tensor([[0, 1]])
-    one = network(alone.states, alone.mask, values)[0]
-    two = network(together.states, together.mask, values.expand(2, -1))[0][:1]
-    assert torch.allclose(one, two, atol=1e-4)
+def test_it_learns_what_it_is_shown_and_its_gauge_keeps_it(network: StanceNetwork, backbone: Backbone) -> None:
+    original = {name: weight.clone() for name, weight in network.state_dict().items()}
+    examples = [Example(t, {0: Label(y, float(y != 0))}) for t, y in TEXTS.items()] * 8
+    train(network, backbone, examples, Schedule(epochs=16, tokens=240))
+    kept = packed(network.state_dict(), original, rank=64)
+    words = "body.embeddings.word_embeddings.weight"
+    assert torch.equal(network.state_dict()[words], original[words]), "word embeddings stay the backbone's"
+    assert not [name for name in kept if name.startswith(words)]
+    fresh = load_backbone(PACKAGED, LAYERS)
+    again = StanceNetwork(fresh.body, original["queries"])
+    unpack(kept, again)
+    stance, relevance = StanceReader(again, fresh, precision="float32")(list(TEXTS))
+    assert stance[:, 0] == pytest.approx(np.array(list(TEXTS.values())), abs=2.5)
+    assert relevance[2, 0] < 0.5 < relevance[0, 0]
 
 
-def test_the_encoders_own_layers_stay_as_they_are(encoder: Encoder) -> None:
-    before = [p.clone() for layer in encoder.upper_layers() for p in layer.parameters()]
-    queries = value_queries(VALUES, lambda texts: encoder(texts).embedding)
-    network = StanceNetwork(encoder.upper_layers(), queries, 384)
-    train(network, encoder, [Example("Help her.", {0: Label(5.0, 1.0)})] * 4, Schedule(epochs=2, rate=1e-3, batch=2))
-    after = [p for layer in encoder.upper_layers() for p in layer.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-
-
-def test_it_learns_stance_and_relevance_of_what_it_is_shown(network: StanceNetwork, encoder: Encoder) -> None:
-    texts = {"Sit with her tonight.": 6.0, "Her troubles are her own.": -6.0, "Boil the pasta for nine minutes.": 0.0}
-    examples = [Example(t, {0: Label(y, float(y != 0))}) for t, y in texts.items()] * 8
-    train(network, Remembering(encoder), examples, Schedule(epochs=12, rate=3e-4, batch=6, pairs=True))
-    found = encoder(list(texts))
-    with torch.inference_mode():
-        stance, odds = network(found.states, found.mask, torch.zeros(3, 1, dtype=torch.long))
-    assert stance[:, 0].numpy() * SCALE == pytest.approx(np.array(list(texts.values())), abs=2.0)
-    assert odds[2, 0] < 0 < odds[0, 0]
+def test_a_change_of_low_rank_is_kept_whole(network: StanceNetwork) -> None:
+    original = {name: weight.clone() for name, weight in network.state_dict().items()}
+    name = next(n for n, w in original.items() if n.startswith("body.encoder") and w.ndim == 2 and min(w.shape) > 64)
+    tuned = dict(original)
+    rows, columns = original[name].shape
+    tuned[name] = original[name] + 0.01 * torch.outer(torch.ones(rows), torch.arange(columns) % 3)
+    kept = packed(tuned, original, rank=2)
+    assert {n for n in kept if n.startswith("body.")} == {name + ".up", name + ".down"}
+    unpack(kept, network)
+    assert torch.allclose(network.state_dict()[name], tuned[name], atol=1e-4)
