@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from anchors.gauge import Gauge
 from anchors.lexicon import counts, weighted
 from anchors.reader import Read
 
 Floats = NDArray[np.float64]
+SURE = 1e-6
+"""Relevance is taken to be no closer to 0 and 1."""
 
 
 class Comparator:
@@ -30,7 +32,9 @@ class Comparator:
         network, relevance = self.network(texts)
         a, b, c = self._gauge.mix
         wanted = list(columns)
-        return a * network[:, wanted] + b * self.words(texts)[:, wanted] + c, relevance[:, wanted]
+        stance: Floats = a * network[:, wanted] + b * self.words(texts)[:, wanted] + c
+        slope, shift = self._gauge.relevance
+        return stance, expit(slope * logit(np.clip(relevance[:, wanted], SURE, 1 - SURE)) + shift)
 
     def words(self, texts: Sequence[str]) -> Floats:
         """The linear reading of the words (n, V), in points."""

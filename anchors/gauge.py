@@ -30,7 +30,7 @@ class Gauge:
     `backbone` names the transformer under the stance network, `network` are the network's weights as
     `anchors.stance.packed` keeps them; `words` (V, B) the linear reading of hashed words, `rarity` (B,)
     their weights; `mix` (3,) turns network, words and a constant into stance in points; `sharpness` is log-odds per
-    point of difference to an anchor.
+    point of difference to an anchor; `relevance` (2,) slope and shift of the network's log-odds of relevance.
     Of the panel: `anchor_value` (A,) index into values, `anchor_embedding` (A, D), `anchor_intensity`,
     `anchor_utility` (A,), `anchor_id`, `anchor_text`. `slope`, `intercept` (V,) map utility to intensity;
     `error` (5,) the log-sd model; `quantile` the conformal factor, and `factors` those of values with one of their own.
@@ -44,6 +44,7 @@ class Gauge:
     rarity: Floats
     mix: Floats
     sharpness: float
+    relevance: Floats
     anchor_value: Ints
     anchor_embedding: Floats
     anchor_intensity: Floats

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_expit
+from scipy.special import log_expit, logit
 from torch import Tensor
 
 from anchors import calibration
 from anchors.backbone import PACKAGED, load_backbone
-from anchors.comparator import Comparator
+from anchors.comparator import SURE, Comparator
 from anchors.encoder import Encode
 from anchors.evaluator import Evaluator, Text
 from anchors.gauge import Gauge
@@ -136,6 +136,7 @@ def assemble(
         rarity=rarity,
         mix=np.array([0.5, 0.5, 0.0]),
         sharpness=0.5,
+        relevance=np.array([1.0, 0.0]),
         anchor_value=rows.value[panel],
         anchor_embedding=embedding[[place[t] for t in texts]],
         anchor_intensity=rows.intensity[panel],
@@ -156,7 +157,8 @@ def calibrated(draft: Gauge, rows: Rows, encoder: Encode, read: Read) -> Gauge:
     held = rows.where("calibration")
     half = rows.topics()[held] % 2 == 0
     fitted, conformal = held[half], held[~half]
-    gauge = replace(draft, mix=_mix(Comparator(draft, read), rows, fitted))
+    comparator = Comparator(draft, read)
+    gauge = replace(draft, mix=_mix(comparator, rows, fitted), relevance=_relevance(comparator, rows, fitted))
     gauge = replace(gauge, sharpness=_sharpness(Evaluator(encoder, gauge, read), rows, fitted))
     utility, relevance, words = _measured(Evaluator(encoder, gauge, read), rows, fitted)
     value, truth = rows.value[fitted], rows.intensity[fitted]
@@ -205,6 +207,20 @@ def _mix(comparator: Comparator, rows: Rows, which: Ints) -> Floats:
     design = np.column_stack([network[each, value], words[each, value], np.ones(len(which))])
     found = np.linalg.lstsq(design, rows.intensity[which], rcond=None)[0]
     return np.array([max(found[0], 0.0), max(found[1], 0.0), found[2]])
+
+
+def _relevance(comparator: Comparator, rows: Rows, which: Ints) -> Floats:
+    """Slope and shift of the network's log-odds of relevance, by maximum likelihood of what share of judges saw it."""
+    _, read = comparator.network([rows.texts[t].text for t in rows.text[which]])
+    odds = logit(np.clip(read[np.arange(len(which)), rows.value[which]], SURE, 1 - SURE))
+    seen = rows.relevance[which]
+
+    def loss(x: Floats) -> float:
+        turned = x[0] * odds + x[1]
+        return float(-np.mean(seen * log_expit(turned) + (1 - seen) * log_expit(-turned)))
+
+    found = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    return np.array([max(found[0], 0.1), found[1]])
 
 
 def _sharpness(evaluator: Evaluator, rows: Rows, which: Ints) -> float:
