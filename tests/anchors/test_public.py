@@ -47,7 +47,7 @@ def test_no_claim_is_of_a_text_that_was_trained_on(folder: Path) -> None:
     claims = untrained_claims(folder, VALUES, trained)
     assert not {c.text for c in claims} & trained
     justice = [c for c in claims if c.source == "ethics_justice"]
-    assert 0 < len(justice) <= 100
+    assert 0 < len(justice) <= 2 * 150
     assert all(c.holds == (int(c.text[1:]) % 2 == 0) for c in justice)
 
 

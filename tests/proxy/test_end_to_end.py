@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import httpx
-import openai
 
 from proxy.settings import DEMO_KEY
+from tests.proxy.clients import openai_client
 from tests.proxy.servers import served
 
 LOCAL = "models:\n  local/smollm2: {kind: local, max_tokens: 24}\n"
@@ -27,7 +27,7 @@ record_text: full
 
 def test_a_real_model_is_steered_measured_and_asked_again(tmp_path: Path) -> None:
     with served(tmp_path, POLICY, models=LOCAL) as found:
-        client = openai.OpenAI(base_url=found.url + "/v1", api_key=DEMO_KEY, max_retries=0, timeout=120)
+        client = openai_client(found, timeout=120)
         raw = client.chat.completions.with_raw_response.create(
             model="local/smollm2",
             messages=[{"role": "user", "content": "My neighbour is ill. Should I cook for her?"}],

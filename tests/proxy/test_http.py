@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from proxy.errors import ApiError
 from proxy.settings import DEMO_KEY
 from proxy.upstreams.local import check
+from tests.proxy.clients import openai_client
 from tests.proxy.servers import ScriptedUpstream, Served, audited, completion, eventually, folder, records, served, sse
 
 ANY = "tenant: acme\ndebug: true\napply: always\naccept: 0.0\n"
@@ -45,7 +46,7 @@ def _fresh(request: pytest.FixtureRequest) -> None:
 
 
 def client(found: Served, key: str = DEMO_KEY) -> openai.OpenAI:
-    return openai.OpenAI(base_url=found.url + "/v1", api_key=key, max_retries=0)
+    return openai_client(found, key)
 
 
 def post(found: Served, body: object, **headers: str) -> httpx.Response:

@@ -8,10 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import OpenAI
 
-from proxy.settings import DEMO_KEY
 from proxy.upstreams.upstream import InvalidModels
+from tests.proxy.clients import openai_client
 from tests.proxy.servers import ScriptedUpstream, Served, eventually, served
 from tests.proxy.test_cli import valueflow
 
@@ -38,7 +37,7 @@ def serving(folder: Path, answer: str, **more: Any) -> AbstractContextManager[Se
 
 
 def ask(found: Served) -> Any:
-    client = OpenAI(base_url=f"{found.url}/v1", api_key=DEMO_KEY, max_retries=0)
+    client = openai_client(found)
     question = [{"role": "user", "content": "What do I owe her?"}]
     headers = {"x-valueflow-debug": "1"}
     return client.chat.completions.with_raw_response.create(model="m", messages=question, extra_headers=headers)  # type: ignore[call-overload]

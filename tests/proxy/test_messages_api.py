@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from proxy.settings import DEMO_KEY
+from tests.proxy.clients import anthropic_client
 from tests.proxy.replies import message, tool_use
 from tests.proxy.servers import ScriptedUpstream, Served, served
 from tests.proxy.test_http import HELLO, HITS
@@ -25,7 +26,7 @@ def _fresh(hit: Served) -> None:
 
 
 def client(found: Served, key: str = DEMO_KEY) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=found.url, api_key=key, max_retries=0)
+    return anthropic_client(found, key)
 
 
 def test_an_answer_is_steered_scored_and_returned(hit: Served) -> None:

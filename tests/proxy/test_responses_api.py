@@ -7,7 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from proxy.settings import DEMO_KEY
+from tests.proxy.clients import openai_client
 from tests.proxy.replies import CALL, output_message, output_text, response
 from tests.proxy.servers import ScriptedUpstream, Served, served
 from tests.proxy.test_http import HITS
@@ -29,7 +29,7 @@ def _fresh(hit: Served) -> None:
 
 
 def client(found: Served) -> openai.OpenAI:
-    return openai.OpenAI(base_url=found.url + "/v1", api_key=DEMO_KEY, max_retries=0)
+    return openai_client(found)
 
 
 def test_an_answer_is_steered_scored_and_returned(hit: Served) -> None:

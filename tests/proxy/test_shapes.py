@@ -6,7 +6,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from proxy.settings import DEMO_KEY
+from tests.proxy.clients import openai_client
 from tests.proxy.servers import Scorer, ScriptedUpstream, Served, completion, served
 from tests.proxy.test_http import HELLO, HITS, MISSES
 
@@ -30,7 +30,7 @@ def client(miss: Served) -> Iterator[openai.OpenAI]:
 
 
 def opened(found: Served) -> openai.OpenAI:
-    return openai.OpenAI(base_url=found.url + "/v1", api_key=DEMO_KEY, max_retries=0, default_headers=DEBUG)
+    return openai_client(found, default_headers=DEBUG)
 
 
 def choices(*texts: str) -> dict:
