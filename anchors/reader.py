@@ -44,6 +44,8 @@ class StanceReader:
         self._network = network.eval().to(device)
         if precision == "bfloat16" or (precision == "auto" and quick_bfloat16(device)):
             self._network.body.to(torch.bfloat16)
+        with torch.inference_mode():
+            self._asking = self._network.asking()
         self._backbone = backbone
         self._device = device
         self._tokens = tokens
@@ -73,7 +75,7 @@ class StanceReader:
             most = max(self._tokens // len(tokens[order[0]]), 1)
             batch, order = order[:most], order[most:]
             ids, mask = padded([tokens[i] for i in batch], self._backbone.tokenizer.pad_token_id)
-            found, odds = self._network(ids.to(self._device), mask.to(self._device))
+            found, odds = self._network(ids.to(self._device), mask.to(self._device), self._asking)
             stance[batch] = found.double().cpu().numpy() * SCALE
             relevance[batch] = expit(odds.double().cpu().numpy())
         return stance, relevance

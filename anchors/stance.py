@@ -7,6 +7,7 @@ signs against) and from free numbers of its own, and reads two numbers from what
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,13 @@ FREE = 64
 """Free numbers of each trained value beside its words, in its attention query."""
 GAIN = 4.0
 """Both outputs' scale at the start, so that the head learns about as fast as the transformer."""
+
+
+class Asking(NamedTuple):
+    """How each of V values asks a text: attention queries, and the readouts of stance and relevance."""
+
+    queries: Tensor
+    readouts: tuple[Tensor, Tensor]
 
 
 class StanceNetwork(nn.Module):
@@ -47,28 +55,38 @@ class StanceNetwork(nn.Module):
         self.own = nn.Parameter(torch.zeros(2, values, 2 * width))
         self.bias = nn.Parameter(torch.zeros(2, values))
 
-    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Stance in units of SCALE points, and relevance log-odds, both (n, V); `mask` (n, L) is true on tokens."""
+    def forward(self, ids: Tensor, mask: Tensor, asking: Asking | None = None) -> tuple[Tensor, Tensor]:
+        """Stance in units of SCALE points, and relevance log-odds, both (n, V); `mask` (n, L) is true on tokens.
+
+        `asking` is what `asking()` gave, where the weights have not changed since.
+        """
         states = self.body(input_ids=ids, attention_mask=mask.long()).last_hidden_state.float()
         with torch.autocast(states.device.type, enabled=False):  # the head is cheap, and half a number too coarse
-            return self._head(states, mask)
+            return self._head(states, mask, asking or self.asking())
 
-    def _head(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        n, length, width = states.shape
+    def asking(self) -> Asking:
+        """What depends on the values alone: their attention queries (V, heads, d / heads), and the readouts (V, 2d)."""
         asked = torch.cat([self.queries, self.free], 1)
-        query = self.query(asked).view(-1, HEADS, width // HEADS)
+        query, width = self.query(asked), self.query.out_features
+        stance, relevance = (
+            shared(asked) / math.sqrt(2 * width) + self.own[number] for number, shared in enumerate(self.shared)
+        )
+        return Asking(query.view(-1, HEADS, width // HEADS), (stance, relevance))
+
+    def _head(self, states: Tensor, mask: Tensor, asking: Asking) -> tuple[Tensor, Tensor]:
+        n, length, width = states.shape
         key = self.key(states).view(n, length, HEADS, -1)
         value = self.value(states).view(n, length, HEADS, -1)
-        scores = torch.einsum("vhd,nlhd->nhvl", query, key) / math.sqrt(width // HEADS)
+        scores = torch.einsum("vhd,nlhd->nhvl", asking.queries, key) / math.sqrt(width // HEADS)
         attention = scores.masked_fill(~mask[:, None, None, :], -1e4).softmax(-1)
-        found = torch.einsum("nhvl,nlhd->nvhd", attention, value).reshape(n, len(asked), width)
+        found = torch.einsum("nhvl,nlhd->nvhd", attention, value).reshape(n, -1, width)
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         read = self.dropout(self.norm(torch.cat([found, mean[:, None].expand_as(found)], -1)))
-        outputs = []
-        for number, shared in enumerate(self.shared):
-            weights = shared(asked) / math.sqrt(2 * width) + self.own[number]
-            outputs.append((read * weights).sum(-1) * GAIN / math.sqrt(width) + self.bias[number])
-        return outputs[0], outputs[1]
+        stance, odds = (
+            (read * weights).sum(-1) * GAIN / math.sqrt(width) + bias
+            for weights, bias in zip(asking.readouts, self.bias, strict=True)
+        )
+        return stance, odds
 
 
 def padded(tokens: Sequence[Sequence[int]], filler: int) -> tuple[Tensor, Tensor]:
